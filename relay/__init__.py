@@ -1,0 +1,49 @@
+"""The media plane of rtp-relay, as a library: ICE, DTLS, SRTP and forwarding, without any SDP.
+
+`Relay` (`server.py`) is where to start. Everything that a program needs is named here.
+"""
+
+from .consumer import Consumer
+from .errors import AddressError, InvalidStateError, ParameterError, RelayError
+from .events import CloseReason, ConnectionState
+from .parameters import (
+    HEADER_EXTENSIONS,
+    OPUS_CLOCK_RATE,
+    OPUS_PAYLOAD_TYPE,
+    DtlsFingerprint,
+    DtlsRole,
+    IceCandidate,
+    IceParameters,
+    RtpSource,
+    TransportParameters,
+)
+from .publisher import Publisher
+from .server import Relay, RelayConfig
+from .stats import ConsumerStats, DropReason, ForwardLatency, PublisherStats, RelayStats
+
+__all__ = [
+    "HEADER_EXTENSIONS",
+    "OPUS_CLOCK_RATE",
+    "OPUS_PAYLOAD_TYPE",
+    "AddressError",
+    "CloseReason",
+    "ConnectionState",
+    "Consumer",
+    "ConsumerStats",
+    "DropReason",
+    "DtlsFingerprint",
+    "DtlsRole",
+    "ForwardLatency",
+    "IceCandidate",
+    "IceParameters",
+    "InvalidStateError",
+    "ParameterError",
+    "Publisher",
+    "PublisherStats",
+    "Relay",
+    "RelayConfig",
+    "RelayError",
+    "RelayStats",
+    "RtpSource",
+    "TransportParameters",
+]

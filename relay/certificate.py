@@ -1,0 +1,74 @@
+"""The certificate that the relay proves itself with, and fingerprints (RFC 8122, RFC 8827 §6.5).
+
+WebRTC certificates are self-signed: nothing vouches for them but the fingerprint that the signaling
+carried. Only this module knows `cryptography`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from .parameters import DtlsFingerprint
+
+LIFETIME = datetime.timedelta(days=3650)
+"""A relay keeps one certificate for as long as it runs, and runs for months."""
+
+HASHES: dict[str, hashes.HashAlgorithm] = {
+    "sha-256": hashes.SHA256(),
+    "sha-384": hashes.SHA384(),
+    "sha-512": hashes.SHA512(),
+}
+"""The hash functions that prove anything; RFC 8122 §5 allows older ones that no longer do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A key pair on P-256 and the certificate that its owner signed."""
+
+    key: ec.EllipticCurvePrivateKey
+    x509: x509.Certificate
+
+    @classmethod
+    def generate(cls) -> Certificate:
+        """A new certificate under a random name, which tells an observer nothing."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, secrets.token_hex(8))])
+        now = datetime.datetime.now(datetime.UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))  # for clocks that are behind
+            .not_valid_after(now + LIFETIME)
+            .sign(key, hashes.SHA256())
+        )
+        return cls(key, certificate)
+
+    @property
+    def fingerprint(self) -> DtlsFingerprint:
+        """The SHA-256 fingerprint, as descriptions carry it."""
+        return DtlsFingerprint("sha-256", _hex_pairs(self.x509.fingerprint(hashes.SHA256())))
+
+
+def matches(certificate: x509.Certificate, fingerprints: tuple[DtlsFingerprint, ...]) -> bool:
+    """Whether a certificate has one of these fingerprints (RFC 8122 §5); unknown hashes never match."""
+    return any(
+        fingerprint.algorithm.lower() in HASHES
+        and secrets.compare_digest(
+            _hex_pairs(certificate.fingerprint(HASHES[fingerprint.algorithm.lower()])).encode(),
+            fingerprint.value.upper().encode(),
+        )
+        for fingerprint in fingerprints
+    )
+
+
+def _hex_pairs(digest: bytes) -> str:
+    return digest.hex(":").upper()

@@ -1,0 +1,170 @@
+"""What publishers and consumers have in common: an API around a transport, and events.
+
+Events (through pyee, emitted on the event loop): `connected`, `closed`, `local_candidate`; see
+`events.py`. Handlers may be functions or coroutine functions. One that raises is logged, and harms
+neither the relay nor other handlers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+from typing import Any
+
+from pyee.asyncio import AsyncIOEventEmitter
+
+from .address import Address, Path
+from .events import CloseReason, ConnectionState
+from .parameters import DtlsFingerprint, IceCandidate, TransportParameters
+from .router import Router
+from .rtcp import RtcpPacket
+from .srtp import SrtpKeys
+from .transport import Transport, TransportObserver
+
+logger = logging.getLogger(__name__)
+
+REPORT_INTERVAL = 2.0
+"""Seconds between our RTCP reports on the average, each varied by a half so that a thousand
+connections do not report at once (RFC 3550 §6.2). More often than its 5 s, since round-trip time is
+told by them, and less than 5 % of a voice's bandwidth all the same."""
+
+FIRST_REPORT_DELAY = 0.5
+
+
+class Connection(AsyncIOEventEmitter):
+    """One transport to one browser, with media one way.
+
+    id: random and unguessable, safe in URLs. local: what to offer the other end.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        addresses: tuple[Address, ...],
+        candidates: tuple[IceCandidate, ...],
+        fingerprint: DtlsFingerprint,
+    ) -> None:
+        super().__init__()
+        self.id = secrets.token_urlsafe(12)
+        self.ssrc = secrets.randbelow(0xFFFFFFFF) + 1
+        self.cname = secrets.token_urlsafe(12)
+        self._router = router
+        self._candidates = candidates
+        self._fingerprint = fingerprint
+        self._closed = False
+        self._report_timer: asyncio.TimerHandle | None = None
+        self._transport = Transport(
+            router,
+            addresses,
+            self.ssrc,
+            TransportObserver(
+                self._transport_connected,
+                self._path_validated,
+                self._path_selected,
+                self._receive_rtcp,
+                self._transport_failed,
+            ),
+        )
+
+    @property
+    def local(self) -> TransportParameters:
+        """What to tell the other end of this one."""
+        return TransportParameters(
+            ice=self._transport.ice_parameters,
+            fingerprints=(self._fingerprint,),
+            candidates=self._candidates,
+            end_of_candidates=True,
+        )
+
+    @property
+    def state(self) -> ConnectionState:
+        """Where the connection stands."""
+        return self._transport.state
+
+    def connect(self, remote: TransportParameters) -> None:
+        """Take the other end's parameters and start. Returns at once; `connected` or `closed` follows.
+
+        Raises InvalidStateError unless the connection is new, and ParameterError for parameters that
+        cannot work; it stays as it was then.
+        """
+        self._transport.connect(remote)
+
+    def add_remote_candidate(self, candidate: IceCandidate | None) -> None:
+        """Try one more address of the other end (trickle ICE, RFC 8838), at any time; None: that was
+        the last. What cannot be used is passed over."""
+        if candidate is not None:
+            self._transport.add_remote_candidate(candidate)
+
+    def add_local_candidate(self, address: Address, candidates: tuple[IceCandidate, ...]) -> None:
+        """Use one more address of ours, and tell the other end by `local_candidate` events."""
+        if self._closed:
+            return
+        self._transport.add_local_address(address)
+        self._candidates += candidates
+        for candidate in candidates:
+            self._tell("local_candidate", candidate)
+
+    def close(self, reason: CloseReason = CloseReason.CLOSED) -> None:
+        """End the connection, and emit `closed`; nothing happens when it has ended already."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._report_timer is not None:
+            self._report_timer.cancel()
+        self._release(reason)
+        self._transport.close()
+        self._tell("closed", reason)
+        self.remove_all_listeners()
+
+    def _tell(self, event: str, *arguments: Any) -> None:
+        try:
+            self.emit(event, *arguments)
+        except Exception:
+            logger.exception("a handler of %r raised", event)
+
+    def _transport_connected(self, keys: SrtpKeys, path: Path) -> None:
+        self._start(keys, path)
+        self._schedule_report(FIRST_REPORT_DELAY)
+        self._tell("connected")
+
+    def _transport_failed(self, why: str) -> None:
+        logger.info("%s %s failed: %s", type(self).__name__.lower(), self.id, why)
+        self.close(CloseReason.FAILED)
+
+    def _schedule_report(self, interval: float) -> None:
+        delay = interval * random.uniform(0.5, 1.5)
+        self._report_timer = asyncio.get_running_loop().call_later(delay, self._send_report)
+
+    def _send_report(self) -> None:
+        packets = self._report()
+        if packets:
+            self._transport.send_rtcp(packets)
+        self._schedule_report(REPORT_INTERVAL)
+
+    # What a publisher and a consumer do differently.
+
+    def _start(self, keys: SrtpKeys, path: Path) -> None:
+        """Media can flow: set up its part of the media plane."""
+        raise NotImplementedError
+
+    def _release(self, reason: CloseReason) -> None:
+        """Take down what `_start` set up, and whatever depends on it."""
+        raise NotImplementedError
+
+    def _path_validated(self, path: Path) -> None:
+        """The other end may send by this path."""
+        raise NotImplementedError
+
+    def _path_selected(self, path: Path) -> None:
+        """Media to the other end takes this path from now on."""
+        raise NotImplementedError
+
+    def _receive_rtcp(self, packets: list[RtcpPacket]) -> None:
+        """The other end reports."""
+        raise NotImplementedError
+
+    def _report(self) -> list[RtcpPacket]:
+        """What we report; empty when there is nothing to say yet."""
+        raise NotImplementedError

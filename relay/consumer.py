@@ -1,0 +1,126 @@
+"""A consumer: the relay sends one publisher's voice to a browser."""
+
+from __future__ import annotations
+
+import time
+
+from .address import Address, Path
+from .connection import Connection
+from .errors import InvalidStateError
+from .events import CloseReason, ConnectionState
+from .forward import Sink
+from .parameters import OPUS_CLOCK_RATE, DtlsFingerprint, IceCandidate, RtpSource
+from .publisher import Publisher
+from .router import Router
+from .rtcp import (
+    Goodbye,
+    ReceiverReport,
+    ReportBlock,
+    RtcpPacket,
+    SenderReport,
+    SourceDescription,
+    ntp_time,
+    round_trip_time,
+)
+from .srtp import SrtpKeys
+from .stats import ConsumerStats
+
+
+class Consumer(Connection):
+    """The sending end of one voice, under an SSRC and counters of its own.
+
+    publisher: whose voice it is; `switch` changes that, and the listener hears no seam.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        addresses: tuple[Address, ...],
+        candidates: tuple[IceCandidate, ...],
+        fingerprint: DtlsFingerprint,
+        publisher: Publisher,
+    ) -> None:
+        super().__init__(router, addresses, candidates, fingerprint)
+        self.publisher = publisher
+        publisher.consumers.add(self)
+        self._sink: Sink | None = None
+        self._last_report: ReportBlock | None = None
+        self._round_trip_time: float | None = None
+
+    @property
+    def source(self) -> RtpSource:
+        """What to announce in the offer."""
+        return RtpSource(self.ssrc, self.cname)
+
+    def switch(self, publisher: Publisher) -> None:
+        """Send another publisher's voice from now on, with sequence numbers and timestamps that go on.
+
+        Raises InvalidStateError unless that publisher is connected and this consumer not closed.
+        """
+        if self._closed:
+            raise InvalidStateError("the consumer", self.state, "open")
+        if publisher.source is None or publisher.state is not ConnectionState.CONNECTED:
+            raise InvalidStateError("the publisher", publisher.state, ConnectionState.CONNECTED)
+        self.publisher.consumers.discard(self)
+        self.publisher = publisher
+        publisher.consumers.add(self)
+        if self._sink is not None:
+            self._sink.attach(publisher.source)
+
+    def stats(self) -> ConsumerStats:
+        """What went so far, and what the other end reported of it."""
+        sink, report = self._sink, self._last_report
+        return ConsumerStats(
+            packets_sent=sink.packets if sink else 0,
+            bytes_sent=sink.payload_bytes if sink else 0,
+            packets_lost=report.packets_lost if report else 0,
+            jitter=report.jitter / OPUS_CLOCK_RATE if report else 0.0,
+            round_trip_time=self._round_trip_time,
+        )
+
+    def _start(self, keys: SrtpKeys, path: Path) -> None:
+        self._sink = self._router.plane.sink(keys, self.ssrc, path)
+        if self.publisher.source is not None:
+            self._sink.attach(self.publisher.source)
+
+    def _release(self, reason: CloseReason) -> None:
+        self.publisher.consumers.discard(self)
+        if self._sink is not None:
+            self._sink.detach()
+            goodbye = [*self._report(), Goodbye((self.ssrc,))]
+            self._transport.send_rtcp(goodbye)
+
+    def _path_validated(self, path: Path) -> None:
+        pass  # a listener sends no RTP
+
+    def _path_selected(self, path: Path) -> None:
+        if self._sink is not None:
+            self._router.plane.direct(self._sink, path)
+
+    def _receive_rtcp(self, packets: list[RtcpPacket]) -> None:
+        for packet in packets:
+            if isinstance(packet, SenderReport | ReceiverReport):
+                for block in packet.reports:
+                    if block.ssrc == self.ssrc:
+                        self._receive_report(block)
+
+    def _receive_report(self, block: ReportBlock) -> None:
+        self._last_report = block
+        measured = round_trip_time(block, ntp_time(time.time()))
+        if measured is not None:
+            self._round_trip_time = measured
+
+    def _report(self) -> list[RtcpPacket]:
+        """What we sent, and which timestamp of ours is now (RFC 3550 §6.4.1)."""
+        sink = self._sink
+        if sink is None or not sink.packets:
+            return []
+        since = int((time.monotonic() - sink.sent_at) * OPUS_CLOCK_RATE)
+        report = SenderReport(
+            ssrc=self.ssrc,
+            ntp_timestamp=ntp_time(time.time()),
+            rtp_timestamp=(sink.timestamp + since) & 0xFFFFFFFF,
+            packet_count=sink.packets,
+            octet_count=sink.payload_bytes,
+        )
+        return [report, SourceDescription(self.ssrc, self.cname)]

@@ -1,0 +1,415 @@
+"""The hot path: from a readable socket to every consumer, without a task, a queue or an await.
+
+    recvmmsg -> two bytes tell the protocol -> RTP of a known address: unprotect -> read the header once
+    -> publisher's statistics -> timeline -> for each consumer: copy, write three numbers, protect
+    -> sendmmsg
+
+Everything else (STUN, DTLS, RTCP, noise) goes up to `control`. This module is the reference for a
+native twin and knows only what that would know: sockets, addresses, keys, counters. It has no idea of
+ICE, DTLS or RTCP, and nothing that a network can send raises here: packets are forwarded, or counted
+under a `DropReason`.
+
+    Source   what one publisher sends: keys, reception statistics, timeline, its sinks
+    Sink     what one consumer gets: keys, address, SSRC, and where it stands in the source's timeline
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import struct
+from collections import Counter
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from .address import Address, Path, pack_sockaddr, unpack_sockaddr
+from .latency import LatencyHistogram
+from .parameters import HEADER_EXTENSIONS, OPUS_CLOCK_RATE, OPUS_PAYLOAD_TYPE
+from .rtp import FIXED_HEADER_LENGTH, RtpError, plain
+from .sequence import Reception, Timeline
+from .srtp import SrtpContext, SrtpKeys, drop_reason, ffi, protect, unprotect
+from .stats import DropReason
+from .udp import (
+    RECEIVE_BATCH,
+    SEND_BATCH,
+    SLOT_SIZE,
+    ReceiveBatch,
+    SendBatch,
+    native_sockaddr,
+    open_socket,
+)
+
+MAX_ROUNDS = 4
+"""Batches that one wake-up may take, so that a flood leaves the event loop its turn."""
+
+MAX_SOURCES = 4
+"""SSRCs that one publisher may have used: a browser needs one, and a new one after a restart. The
+oldest leaves when one more comes."""
+
+FRAME_TICKS = 960
+"""One Opus frame of 20 ms in RTP ticks: the step over a cut in the timeline."""
+
+Control = Callable[[Path, bytes], None]
+
+_HEADER = struct.Struct("!BBHII")
+_REWRITTEN = struct.Struct("!HII")
+_AUDIO_LEVEL_ONLY = b"\xbe\xde\x00\x01"
+_PLAIN, _PLAIN_WITH_EXTENSION = 0x80, 0x90
+_MARKER = 0x80
+
+
+class Port:
+    """One socket, the sources behind it, and the memory of its batches."""
+
+    def __init__(self, udp: socket.socket) -> None:
+        self.socket = udp
+        self.descriptor = udp.fileno()
+        self.local = Address(*udp.getsockname()[:2])
+        self.sources: dict[bytes, Source] = {}
+        self.incoming = ReceiveBatch(udp.family)
+        self.outgoing = SendBatch(udp.family)
+
+
+class Source:
+    """What one publisher sends.
+
+    muted: while true its packets are dropped. packets, payload_bytes: received; lost: never came.
+    """
+
+    __slots__ = (
+        "_context",
+        "_lost_before",
+        "_ssrcs",
+        "muted",
+        "packets",
+        "payload_bytes",
+        "reception",
+        "sinks",
+        "ssrc",
+        "timeline",
+    )
+
+    def __init__(self, keys: SrtpKeys) -> None:
+        self._context = SrtpContext.inbound(keys)
+        self._ssrcs: list[int] = []
+        self._lost_before = 0
+        self.ssrc: int | None = None
+        self.reception = Reception(0)
+        self.timeline = Timeline()
+        self.sinks: list[Sink] = []
+        self.muted = False
+        self.packets = 0
+        self.payload_bytes = 0
+
+    @property
+    def handle(self) -> Any:
+        """The `srtp_t` that unprotects what comes."""
+        return self._context.handle
+
+    @property
+    def packets_lost(self) -> int:
+        """Packets that never came, over all of the publisher's SSRCs."""
+        return self._lost_before + self.reception.lost
+
+    def admit(self, ssrc: int) -> None:
+        """Remember an SSRC that authentic packets carry; beyond the bound the oldest is forgotten."""
+        if ssrc in self._ssrcs:
+            return
+        self._ssrcs.append(ssrc)
+        if len(self._ssrcs) > MAX_SOURCES:
+            self._context.forget(self._ssrcs.pop(0))
+
+    def begin(self, ssrc: int, sequence: int) -> None:
+        """The publisher's sound comes under another SSRC from now on, or for the first time."""
+        self._lost_before += self.reception.lost
+        self.reception = Reception(sequence)
+        self.timeline.cut()
+        self.ssrc = ssrc
+
+
+class Sink:
+    """What one consumer gets.
+
+    It has sequence numbers and timestamps of its own, which go on without a gap when its source
+    changes. port, name: where it goes (`PythonPlane.direct`). packets, payload_bytes: sent;
+    timestamp, sent_at: the last packet's, for sender reports.
+    """
+
+    __slots__ = (
+        "_context",
+        "edge",
+        "fresh",
+        "name",
+        "packets",
+        "payload_bytes",
+        "port",
+        "sent_at",
+        "sequence",
+        "sequence_offset",
+        "source",
+        "ssrc",
+        "timestamp",
+        "timestamp_offset",
+    )
+
+    def __init__(self, keys: SrtpKeys, ssrc: int, port: Port, name: Any) -> None:
+        self._context = SrtpContext.outbound(keys, ssrc)
+        self.ssrc = ssrc
+        self.port = port
+        self.name = name
+        self.source: Source | None = None
+        # The first number is in the lower half: if the first packets are lost near a wrap-around,
+        # the receiver's guess of the rollover counter is off by one for good (RFC 3711 §3.3.1).
+        self.sequence = secrets.randbelow(0x8000)
+        self.timestamp = secrets.randbits(32)
+        self.sequence_offset = 0
+        self.timestamp_offset = 0
+        self.edge = 0
+        self.fresh = True
+        self.packets = 0
+        self.payload_bytes = 0
+        self.sent_at = 0.0
+
+    @property
+    def handle(self) -> Any:
+        """The `srtp_t` that protects what goes."""
+        return self._context.handle
+
+    def attach(self, source: Source) -> None:
+        """Follow `source` from its next packet on, instead of any other."""
+        self.detach()
+        timeline = source.timeline
+        self.source = source
+        self.edge = timeline.highest
+        self.sequence_offset = self.sequence - timeline.highest
+        self.timestamp_offset = self.timestamp - timeline.timestamp
+        self.fresh = True
+        source.sinks.append(self)
+
+    def detach(self) -> None:
+        """Follow nothing."""
+        if self.source is None:
+            return
+        self.source.sinks.remove(self)
+        timeline = self.source.timeline
+        self.sequence = timeline.highest + self.sequence_offset
+        self.timestamp = (timeline.timestamp + self.timestamp_offset) & 0xFFFFFFFF
+        self.source = None
+
+
+class PythonPlane:
+    """The media plane in plain Python: sockets on the event loop.
+
+    control: gets every datagram that is not RTP, with the path it came by.
+    """
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._ports: dict[Address, Port] = {}
+        self._length = ffi.new("int *")
+        self.drops: Counter[DropReason] = Counter()
+        self.latency = LatencyHistogram()
+        self.datagrams_received = 0
+        self.rtp_packets_received = 0
+        self.packets_forwarded = 0
+
+    def open(self, address: Address) -> Address:
+        """Open a socket (port 0: any); the address it got. Raises AddressError."""
+        port = Port(open_socket(address))
+        self._ports[port.local] = port
+        asyncio.get_running_loop().add_reader(port.descriptor, self._readable, port)
+        return port.local
+
+    def close(self) -> None:
+        """Close every socket."""
+        for port in self._ports.values():
+            asyncio.get_running_loop().remove_reader(port.descriptor)
+            port.socket.close()
+        self._ports.clear()
+
+    def send(self, path: Path, datagram: bytes) -> None:
+        """Send one datagram that is not media."""
+        port = self._ports.get(path.local)
+        if port is None:
+            return
+        try:
+            port.socket.sendto(datagram, tuple(path.remote))
+        except BlockingIOError:
+            self.drops[DropReason.SEND_BUFFER_FULL] += 1
+        except OSError:
+            self.drops[DropReason.SEND_FAILED] += 1
+
+    def bind(self, path: Path, source: Source) -> None:
+        """Take RTP that comes by `path` as the source's."""
+        self._ports[path.local].sources[pack_sockaddr(path.remote)] = source
+
+    def unbind(self, path: Path) -> None:
+        """Undo `bind`, if it was done."""
+        port = self._ports.get(path.local)
+        if port is not None:
+            port.sources.pop(pack_sockaddr(path.remote), None)
+
+    def sink(self, keys: SrtpKeys, ssrc: int, path: Path) -> Sink:
+        """A new sink, which sends by `path`."""
+        return Sink(keys, ssrc, self._ports[path.local], native_sockaddr(path.remote))
+
+    def direct(self, sink: Sink, path: Path) -> None:
+        """Send what the sink gets by `path` from now on."""
+        sink.port = self._ports[path.local]
+        sink.name = native_sockaddr(path.remote)
+
+    def _readable(self, port: Port) -> None:
+        batch = port.incoming
+        for _ in range(MAX_ROUNDS):
+            count = batch.receive(port.descriptor)
+            if not count:
+                return
+            age = batch.age()
+            arrival = monotonic() - age
+            forwarded = self.packets_forwarded
+            for index in range(count):
+                self._take(port, index, arrival)
+            self._flush()
+            self.datagrams_received += count
+            if self.packets_forwarded != forwarded:
+                self.latency.add(monotonic() - arrival)
+            if count < RECEIVE_BATCH:
+                return
+
+    def _take(self, port: Port, index: int, arrival: float) -> None:
+        """Send a datagram the way its first two bytes tell (`demux.py` has the table)."""
+        batch = port.incoming
+        start = index * SLOT_SIZE
+        length = batch.length(index)
+        if length < 2:
+            oversized = DropReason.OVERSIZED if length < 0 else DropReason.UNKNOWN_PROTOCOL
+            self.drops[oversized] += 1
+            return
+        data = batch.bytes
+        sender = batch.sender(index)
+        if data[start] & 0xC0 != 0x80 or data[start + 1] & 0xE0 == 0xC0:
+            path = Path(port.local, unpack_sockaddr(sender))
+            self._control(path, bytes(data[start : start + length]))
+            return
+        self.rtp_packets_received += 1
+        source = port.sources.get(sender)
+        if source is None:
+            self.drops[DropReason.RTP_UNKNOWN_ADDRESS] += 1
+            return
+        dropped = self._forward(source, batch, index, length, arrival)
+        if dropped is not None:
+            self.drops[dropped] += 1
+
+    def _forward(
+        self, source: Source, batch: ReceiveBatch, index: int, length: int, arrival: float
+    ) -> DropReason | None:
+        """Forward one SRTP packet to all of its source's sinks, or tell why not."""
+        data, packet, start = batch.bytes, batch.packets[index], index * SLOT_SIZE
+        if length < FIXED_HEADER_LENGTH:
+            return DropReason.RTP_MALFORMED
+        self._length[0] = length
+        status = unprotect(source.handle, packet, self._length)
+        if status:
+            return drop_reason(status)
+        length = self._length[0]
+        first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data, start)
+        if ssrc != source.ssrc:
+            source.admit(ssrc)
+        if second & 0x7F != OPUS_PAYLOAD_TYPE:
+            return DropReason.RTP_UNKNOWN_PAYLOAD_TYPE
+        header = FIXED_HEADER_LENGTH
+        if first == _PLAIN_WITH_EXTENSION and _is_audio_level(data, start, length):
+            header += 8
+        elif first != _PLAIN:
+            try:
+                normal = plain(bytes(data[start : start + length]), HEADER_EXTENSIONS)
+            except RtpError:
+                return DropReason.RTP_MALFORMED
+            length = len(normal)
+            data[start : start + length] = normal
+            header += 4 + 4 * data[start + 15] if normal[0] & 0x10 else 0
+        if ssrc != source.ssrc:
+            source.begin(ssrc, sequence)
+        source.reception.receive(sequence, timestamp, arrival, OPUS_CLOCK_RATE)
+        source.packets += 1
+        source.payload_bytes += length - header
+        timeline = source.timeline
+        if source.muted:
+            timeline.cut()
+            return DropReason.RTP_MUTED
+        marker = second & _MARKER
+        if not timeline.joined:
+            timeline.join(sequence, timestamp, FRAME_TICKS)
+            marker = _MARKER
+        mapped = timeline.map(sequence, timestamp)
+        if mapped is None:
+            return DropReason.RTP_STALE
+        data[start + 1] = OPUS_PAYLOAD_TYPE | marker
+        self._fan_out(source, packet, length, length - header, mapped, arrival)
+        return None
+
+    def _fan_out(
+        self,
+        source: Source,
+        packet: Any,
+        length: int,
+        payload: int,
+        mapped: tuple[int, int],
+        arrival: float,
+    ) -> None:
+        """Copy a plain packet of the timeline to every sink, under the sink's own numbers."""
+        sequence, timestamp = mapped
+        size = self._length
+        for sink in source.sinks:
+            if sequence <= sink.edge:
+                continue  # from before this sink began
+            batch = sink.port.outgoing
+            slot = batch.count
+            if slot == SEND_BATCH:
+                self._flush()
+                slot = 0
+            copy = batch.packets[slot]
+            start = slot * SLOT_SIZE
+            ffi.memmove(copy, packet, length)
+            own_timestamp = (timestamp + sink.timestamp_offset) & 0xFFFFFFFF
+            own_sequence = (sequence + sink.sequence_offset) & 0xFFFF
+            _REWRITTEN.pack_into(batch.bytes, start + 2, own_sequence, own_timestamp, sink.ssrc)
+            if sink.fresh:
+                batch.bytes[start + 1] |= _MARKER
+                sink.fresh = False
+            size[0] = length
+            if protect(sink.handle, copy, size):
+                self.drops[DropReason.SRTP_FAILED] += 1
+                continue
+            batch.iovecs[slot].iov_len = size[0]
+            batch.headers[slot].msg_name = sink.name
+            batch.count = slot + 1
+            sink.packets += 1
+            sink.payload_bytes += payload
+            sink.timestamp = own_timestamp
+            sink.sent_at = arrival
+
+    def _flush(self) -> None:
+        for port in self._ports.values():
+            count = port.outgoing.count
+            if not count:
+                continue
+            full, failed = port.outgoing.flush(port.descriptor)
+            self.packets_forwarded += count - full - failed
+            if full:
+                self.drops[DropReason.SEND_BUFFER_FULL] += full
+            if failed:
+                self.drops[DropReason.SEND_FAILED] += failed
+
+
+def _is_audio_level(data: memoryview, start: int, length: int) -> bool:
+    """Whether the extension block holds the one-byte element of id 1 and nothing else."""
+    return (
+        length >= FIXED_HEADER_LENGTH + 8
+        and data[start + 12 : start + 16] == _AUDIO_LEVEL_ONLY
+        and data[start + 16] == 0x10
+        and data[start + 18] == 0
+        and data[start + 19] == 0
+    )

@@ -1,0 +1,356 @@
+"""ICE for every connection on the shared sockets (RFC 8445, RFC 8838, RFC 7675), by aioice.
+
+aioice opens a socket for each connection. Here it gets virtual transports instead, which send through
+the relay's own sockets, and an `IceMux` hands it what arrives:
+
+    a request       by the username fragment of ours in its USERNAME
+    a response      by its transaction id
+    anything else   is dropped: indications mean nothing here
+
+Only this module knows aioice. It leans on parts that aioice keeps to itself (their names begin with an
+underscore); aioice's version is pinned, and `tests/relay/test_ice.py` fails when they change. Media never
+passes through aioice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import string
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+import aioice
+from aioice import stun
+from aioice.candidate import candidate_foundation, candidate_priority
+from aioice.ice import CandidatePair, StunProtocol
+
+from .address import Address, Path
+from .parameters import IceCandidate, IceParameters
+from .stats import DropReason
+
+logger = logging.getLogger(__name__)
+
+USERNAME_FRAGMENT_LENGTH = 8
+PASSWORD_LENGTH = 24
+"""Characters of 6 bits: 48 and 144 bits, where RFC 8445 §5.3 wants 24 and 128."""
+
+MAX_REMOTE_ADDRESSES = 32
+"""Remote candidates of one connection, signaled or peer-reflexive. RFC 8445 §6.1.2.5 bounds pairs by
+100; a browser on many interfaces has a dozen."""
+
+_ICE_CHARACTERS = string.ascii_letters + string.digits + "+/"
+_SIGNALED_TYPES = ("host", "srflx", "relay")
+_COMPONENT = 1  # RTP and RTCP share it (RFC 5761)
+
+
+@dataclass(frozen=True, slots=True)
+class IceObserver:
+    """Who wants to know what an agent finds.
+
+    validated: a check by this path was authentic, so its address is a peer's. selected: media is to
+    go by this path from now on. failed: consent is lost (RFC 7675 §5.1).
+    """
+
+    validated: Callable[[Path], None]
+    selected: Callable[[Path], None]
+    failed: Callable[[], None]
+
+
+class IceMux:
+    """All agents of a relay, and the way from a STUN datagram to the one it is for.
+
+    send: puts a datagram on a path. drop: counts one that is for nobody.
+    """
+
+    def __init__(
+        self, send: Callable[[Path, bytes], None], drop: Callable[[DropReason], None]
+    ) -> None:
+        self.send = send
+        self.drop = drop
+        self.transactions: dict[bytes, _Protocol] = {}
+        self._agents: dict[str, IceAgent] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def create_agent(self, local: Iterable[Address], observer: IceObserver) -> IceAgent:
+        """An agent that may use these addresses of ours."""
+        name = _random_name(USERNAME_FRAGMENT_LENGTH)
+        while name in self._agents:
+            name = _random_name(USERNAME_FRAGMENT_LENGTH)
+        agent = IceAgent(self, name, local, observer)
+        self._agents[name] = agent
+        return agent
+
+    def receive(self, path: Path, datagram: bytes) -> None:
+        """Hand a STUN datagram to the agent that it is for."""
+        try:
+            message = stun.parse_message(datagram)
+        except (ValueError, struct.error):
+            self.drop(DropReason.STUN_MALFORMED)
+            return
+        if message.message_class == stun.Class.REQUEST:
+            self._receive_request(path, message)
+        elif message.transaction_id in self.transactions:
+            protocol = self.transactions[message.transaction_id]
+            protocol.datagram_received(datagram, tuple(path.remote))
+        else:
+            self.drop(DropReason.STUN_UNEXPECTED)
+
+    def _receive_request(self, path: Path, message: stun.Message) -> None:
+        # A request that is not authentic gets no answer at all, where RFC 8489 §9.1.3 would have an
+        # error: nobody learns from us which names exist, and spoofed senders cause no traffic.
+        name, _, _ = str(message.attributes.get("USERNAME", "")).partition(":")
+        agent = self._agents.get(name)
+        if agent is None:
+            self.drop(DropReason.STUN_UNKNOWN_USER)
+        elif not message.check_message_integrity(agent.parameters.password.encode()):
+            self.drop(DropReason.STUN_UNAUTHENTICATED)
+        else:
+            agent.receive_request(path, message)
+
+    def remove(self, agent: IceAgent, closing: asyncio.Task[None]) -> None:
+        """Forget an agent, whose last tasks end in `closing`."""
+        self._agents.pop(agent.parameters.username_fragment, None)
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """Wait until every agent that was closed has ended."""
+        while self._closing:
+            await asyncio.wait(self._closing)
+
+
+class IceAgent:
+    """One end of one ICE session. It offers, so it controls (RFC 8445 §6.1.1).
+
+    round_trip_time: seconds, of the latest check that was answered at once; None before.
+    """
+
+    def __init__(
+        self, mux: IceMux, name: str, local: Iterable[Address], observer: IceObserver
+    ) -> None:
+        self.parameters = IceParameters(name, _random_name(PASSWORD_LENGTH))
+        self.observer = observer
+        self.mux = mux
+        self._connection = _Connection(self, local)
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def round_trip_time(self) -> float | None:
+        """Seconds between us and the peer, as the latest check told; None before the first."""
+        return self._connection.round_trip_time
+
+    def start(self, remote: IceParameters) -> None:
+        """Begin the checks, once the other end's credentials are known."""
+        self._connection.remote_username = remote.username_fragment
+        self._connection.remote_password = remote.password
+        self._task = asyncio.get_running_loop().create_task(self._connection.run())
+
+    def add_remote_candidate(self, candidate: IceCandidate) -> None:
+        """Try an address of the other end. What cannot be reached from here is passed over: other
+        transports than UDP, mDNS names, other families, addresses that are nobody's."""
+        if not self._closed and _is_usable(candidate):
+            self._connection.add(candidate)
+
+    def add_local_address(self, address: Address) -> None:
+        """Use one more address of ours."""
+        if not self._closed:
+            self._connection.add_local_address(address)
+
+    def receive_request(self, path: Path, message: stun.Message) -> None:
+        """Take an authentic Binding request."""
+        protocol = self._connection.protocol_at(path.local)
+        if protocol is not None:
+            remote = (path.remote.host, path.remote.port)
+            self._connection.request_received(message, remote, protocol)
+
+    def close(self) -> None:
+        """Stop all checks. The agent is gone from the mux at once; its tasks end soon after."""
+        if self._closed:
+            return
+        self._closed = True
+        closing = asyncio.get_running_loop().create_task(self._close())
+        self.mux.remove(self, closing)
+
+    async def _close(self) -> None:
+        await self._connection.close()
+        # The consent task may be the one that asks for this: then it has ended already.
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+
+class _VirtualTransport(asyncio.DatagramTransport):
+    """What aioice takes for a socket of its own."""
+
+    def __init__(self, protocol: _Protocol, mux: IceMux) -> None:
+        super().__init__()
+        self._protocol = protocol
+        self._mux = mux
+
+    def sendto(self, data: Any, addr: Any = None) -> None:
+        self._mux.send(Path(self._protocol.local, Address(*addr)), bytes(data))
+
+    def close(self) -> None:
+        self._protocol.connection_lost(None)
+
+
+class _Protocol(StunProtocol):
+    """One of our addresses, as one of aioice's connections sees it."""
+
+    def __init__(
+        self, connection: _Connection, local: Address, preference: int, mux: IceMux
+    ) -> None:
+        super().__init__(connection)
+        self.local = local
+        self._mux = mux
+        self._connection = connection
+        self.local_candidate = aioice.Candidate(
+            foundation=candidate_foundation("host", "udp", local.host),
+            component=_COMPONENT,
+            transport="udp",
+            priority=candidate_priority(_COMPONENT, "host", preference),
+            host=local.host,
+            port=local.port,
+            type="host",
+        )
+        self.connection_made(_VirtualTransport(self, mux))
+
+    async def request(
+        self,
+        request: stun.Message,
+        addr: tuple[str, int],
+        integrity_key: bytes | None = None,
+        retransmissions: int | None = None,
+    ) -> tuple[stun.Message, tuple[str, int]]:
+        """Run a transaction, which the mux finds by its id, and time it."""
+        loop = asyncio.get_running_loop()
+        self._mux.transactions[request.transaction_id] = self
+        started = loop.time()
+        try:
+            answer = await super().request(request, addr, integrity_key, retransmissions)
+        finally:
+            del self._mux.transactions[request.transaction_id]
+        elapsed = loop.time() - started
+        if elapsed < stun.RETRY_RTO:  # a later answer may be one to the repeated request
+            self._connection.round_trip_time = elapsed
+        return answer
+
+
+class _Connection(aioice.Connection):
+    """aioice's connection on virtual transports, which tells its agent what it finds."""
+
+    def __init__(self, agent: IceAgent, local: Iterable[Address]) -> None:
+        super().__init__(
+            ice_controlling=True,
+            local_username=agent.parameters.username_fragment,
+            local_password=agent.parameters.password,
+        )
+        self.round_trip_time: float | None = None
+        self._agent = agent
+        self._selected: CandidatePair | None = None
+        for address in local:
+            self.add_local_address(address)
+        # What `gather_candidates` sets; it would list the machine's interfaces each time.
+        self._local_candidates_start = self._local_candidates_end = True
+
+    def add_local_address(self, address: Address) -> None:
+        """Add a host candidate; the ones that came before are preferred (RFC 8445 §5.1.2.1)."""
+        protocol = _Protocol(self, address, 65535 - len(self._protocols), self._agent.mux)
+        self._protocols.append(protocol)
+        self._local_candidates.append(protocol.local_candidate)
+        for candidate in self._remote_candidates:
+            self._pair_remote_candidate(candidate)
+        self.sort_check_list()
+
+    def protocol_at(self, local: Address) -> _Protocol | None:
+        """The protocol that stands for one of our addresses."""
+        for protocol in self._protocols:
+            if isinstance(protocol, _Protocol) and protocol.local == local:
+                return protocol
+        return None
+
+    def add(self, candidate: IceCandidate) -> None:
+        """Pair a usable candidate with our addresses, within the bound."""
+        if len(self._remote_candidates) < MAX_REMOTE_ADDRESSES and not self._closing:
+            self._add_remote_candidate(_to_aioice(candidate), candidate.address)
+
+    async def run(self) -> None:
+        """Run the checks until a pair is nominated. Nobody signals end-of-candidates to aioice, so it
+        never gives up by itself: the peer's own checks may still come. The transport has a deadline."""
+        try:
+            await self.connect()
+        except ConnectionError as error:
+            logger.debug("ICE ended before a pair was nominated: %s", error)
+
+    def check_incoming(
+        self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol
+    ) -> None:
+        """An authentic check came; aioice calls this once the other end's credentials are known."""
+        remote = Address(*addr)
+        known = any(
+            (candidate._network_host, candidate.port) == remote
+            for candidate in self._remote_candidates
+        )
+        if "PRIORITY" not in message.attributes:
+            self._agent.mux.drop(DropReason.STUN_MALFORMED)
+        elif not known and len(self._remote_candidates) >= MAX_REMOTE_ADDRESSES:
+            self._agent.mux.drop(DropReason.STUN_TOO_MANY_ADDRESSES)
+        else:
+            assert isinstance(protocol, _Protocol)
+            self._agent.observer.validated(Path(protocol.local, remote))
+            super().check_incoming(message, addr, protocol)
+
+    def check_complete(self, pair: CandidatePair) -> None:
+        """A check of ours ended: it may have nominated another pair."""
+        super().check_complete(pair)
+        selected = self._nominated.get(_COMPONENT)
+        if selected is not None and selected is not self._selected:
+            self._selected = selected
+            assert isinstance(selected.protocol, _Protocol)
+            self._agent.observer.selected(
+                Path(selected.protocol.local, Address(*selected.remote_addr))
+            )
+
+    async def query_consent(self) -> None:
+        """Check consent every five seconds (RFC 7675 §5.1); returns when it expired."""
+        await super().query_consent()
+        self._agent.observer.failed()
+
+
+def _random_name(length: int) -> str:
+    return "".join(secrets.choice(_ICE_CHARACTERS) for _ in range(length))
+
+
+def _is_usable(candidate: IceCandidate) -> bool:
+    """Whether a check may be sent there. A page chooses these addresses, so they are not trusted:
+    group and unspecified addresses would multiply what we send."""
+    if candidate.protocol != "udp" or candidate.component != _COMPONENT:
+        return False
+    if candidate.type not in _SIGNALED_TYPES or not 0 < candidate.port < 65536:
+        return False
+    try:
+        address = ip_address(candidate.address)
+    except ValueError:
+        return False  # an mDNS name: the peer's own checks will show its address
+    if address.version == 4 and address.is_reserved:  # broadcast and class E
+        return False
+    return not (address.is_multicast or address.is_unspecified)
+
+
+def _to_aioice(candidate: IceCandidate) -> aioice.Candidate:
+    return aioice.Candidate(
+        foundation=candidate.foundation,
+        component=candidate.component,
+        transport=candidate.protocol,
+        priority=candidate.priority,
+        host=candidate.address,
+        port=candidate.port,
+        type=candidate.type,
+        related_address=candidate.related_address,
+        related_port=candidate.related_port,
+    )

@@ -1,0 +1,121 @@
+"""A publisher: a browser sends its voice to the relay."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING
+
+from .address import Address, Path
+from .connection import Connection
+from .events import CloseReason
+from .forward import Source
+from .parameters import OPUS_CLOCK_RATE, DtlsFingerprint, IceCandidate
+from .router import Router
+from .rtcp import (
+    ReceiverReport,
+    ReportBlock,
+    RtcpPacket,
+    SenderReport,
+    SourceDescription,
+    middle_32,
+)
+from .srtp import SrtpKeys
+from .stats import PublisherStats
+
+if TYPE_CHECKING:
+    from .consumer import Consumer
+
+
+class Publisher(Connection):
+    """The receiving end of one voice.
+
+    track_id: names the voice towards consumers. consumers: who gets it.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        addresses: tuple[Address, ...],
+        candidates: tuple[IceCandidate, ...],
+        fingerprint: DtlsFingerprint,
+    ) -> None:
+        super().__init__(router, addresses, candidates, fingerprint)
+        self.track_id = secrets.token_urlsafe(12)
+        self.consumers: set[Consumer] = set()
+        self._source: Source | None = None
+        self._muted = False
+        self._sender_report: tuple[int, float] | None = None  # LSR, and when it came
+
+    @property
+    def source(self) -> Source | None:
+        """Its part of the media plane, once connected."""
+        return self._source
+
+    @property
+    def muted(self) -> bool:
+        """While true, nothing is forwarded, whatever arrives."""
+        return self._muted
+
+    @muted.setter
+    def muted(self, muted: bool) -> None:
+        self._muted = muted
+        if self._source is not None:
+            self._source.muted = muted
+
+    def stats(self) -> PublisherStats:
+        """What came so far."""
+        source = self._source
+        return PublisherStats(
+            packets_received=source.packets if source else 0,
+            bytes_received=source.payload_bytes if source else 0,
+            packets_lost=source.packets_lost if source else 0,
+            jitter=source.reception.jitter / OPUS_CLOCK_RATE if source else 0.0,
+            round_trip_time=self._transport.round_trip_time,
+        )
+
+    def _start(self, keys: SrtpKeys, path: Path) -> None:
+        self._source = Source(keys)
+        self._source.muted = self._muted
+        for validated in self._transport.paths:
+            self._router.plane.bind(validated, self._source)
+
+    def _release(self, reason: CloseReason) -> None:
+        depends = reason if reason is CloseReason.SHUTDOWN else CloseReason.PUBLISHER_CLOSED
+        for consumer in tuple(self.consumers):
+            consumer.close(depends)
+
+    def _path_validated(self, path: Path) -> None:
+        if self._source is not None:
+            self._router.plane.bind(path, self._source)
+
+    def _path_selected(self, path: Path) -> None:
+        pass  # reports take the transport's selected path by themselves
+
+    def _receive_rtcp(self, packets: list[RtcpPacket]) -> None:
+        for packet in packets:
+            if not isinstance(packet, SenderReport) or self._source is None:
+                continue
+            if packet.ssrc == self._source.ssrc:
+                now = asyncio.get_running_loop().time()
+                self._sender_report = middle_32(packet.ntp_timestamp), now
+
+    def _report(self) -> list[RtcpPacket]:
+        """What we received of the voice (RFC 3550 §6.4.2)."""
+        source = self._source
+        if source is None or source.ssrc is None:
+            return []
+        last, delay = 0, 0
+        if self._sender_report is not None:
+            last, came = self._sender_report
+            delay = int((asyncio.get_running_loop().time() - came) * 65536)
+        block = ReportBlock(
+            ssrc=source.ssrc,
+            fraction_lost=source.reception.fraction_lost(),
+            packets_lost=source.reception.lost,
+            highest_sequence=source.reception.highest & 0xFFFFFFFF,
+            jitter=int(source.reception.jitter),
+            last_sender_report=last,
+            delay_since_last_sender_report=min(delay, 0xFFFFFFFF),
+        )
+        return [ReceiverReport(self.ssrc, (block,)), SourceDescription(self.ssrc, self.cname)]

@@ -1,0 +1,85 @@
+"""From a datagram to the connection that it is for.
+
+    STUN   by username fragment or transaction id (`ice.py`)
+    DTLS   by path, once an authentic ICE check came by it
+    RTCP   by path, likewise
+    RTP    never comes here: the media plane knows its paths itself (`forward.py`)
+
+A path is bound to a transport by an authentic check and by nothing else, so a stranger who guesses
+addresses reaches nobody's DTLS.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+from .address import Path
+from .demux import Protocol as WireProtocol
+from .demux import classify
+from .dtls import DtlsContext
+from .forward import PythonPlane
+from .ice import IceMux
+from .stats import DropReason
+
+logger = logging.getLogger(__name__)
+
+
+class Endpoint(Protocol):
+    """Who takes DTLS and RTCP of the paths that are bound to it."""
+
+    def receive_dtls(self, path: Path, datagram: bytes) -> None: ...
+
+    def receive_rtcp(self, path: Path, datagram: bytes) -> None: ...
+
+
+class Router:
+    """The tables that all connections of a relay share."""
+
+    def __init__(self, dtls: DtlsContext) -> None:
+        self.dtls = dtls
+        self.plane = PythonPlane(self.receive)
+        self.ice = IceMux(self.plane.send, self.drop)
+        self.bindings: dict[Path, Endpoint] = {}
+
+    def drop(self, reason: DropReason) -> None:
+        """Count a datagram that went no further."""
+        self.plane.drops[reason] += 1
+
+    def bind(self, path: Path, endpoint: Endpoint) -> None:
+        """Give what comes by `path` to `endpoint`. The latest authentic check wins: an address
+        translator gives one client's port to another, once the first is gone."""
+        self.bindings[path] = endpoint
+
+    def unbind(self, path: Path, endpoint: Endpoint) -> None:
+        """Undo `bind`, unless another endpoint has the path by now."""
+        if self.bindings.get(path) is endpoint:
+            del self.bindings[path]
+            self.plane.unbind(path)
+
+    def receive(self, path: Path, datagram: bytes) -> None:
+        """Take a datagram that is not RTP. Nothing that it holds may raise past here."""
+        try:
+            self._route(path, datagram)
+        except Exception:
+            logger.exception("a datagram of %d bytes met a fault", len(datagram))
+            self.drop(DropReason.INTERNAL_ERROR)
+
+    def _route(self, path: Path, datagram: bytes) -> None:
+        kind = classify(datagram)
+        if kind is WireProtocol.STUN:
+            self.ice.receive(path, datagram)
+            return
+        endpoint = self.bindings.get(path)
+        if kind is WireProtocol.DTLS and endpoint is not None:
+            endpoint.receive_dtls(path, datagram)
+        elif kind is WireProtocol.RTCP and endpoint is not None:
+            endpoint.receive_rtcp(path, datagram)
+        else:
+            self.drop(_WITHOUT_ENDPOINT.get(kind, DropReason.UNKNOWN_PROTOCOL))
+
+
+_WITHOUT_ENDPOINT = {
+    WireProtocol.DTLS: DropReason.DTLS_UNKNOWN_ADDRESS,
+    WireProtocol.RTCP: DropReason.RTCP_UNKNOWN_ADDRESS,
+}
