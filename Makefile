@@ -1,0 +1,62 @@
+# Every command works from a fresh clone: it creates what it needs first, and is quick the next time.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --build-deps-for editable
+# Stamps live in the virtual environment, so that removing it forgets them too.
+RUNTIME := $(VENV)/.runtime-installed
+DEV := $(VENV)/.dev-installed
+
+.PHONY: help run test test-quick check format lock clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+run: $(RUNTIME) ## start the relay and its web client; options: make run ARGS="--port 9000"
+	@exec $(BIN)/rtp-relay serve $(ARGS)
+
+test: $(DEV) ## run every test, those with real browsers too; options: make test ARGS="-k mute"
+	@scripts/install-browsers
+	@exec scripts/in-loopback-network $(BIN)/python -m pytest $(ARGS)
+
+test-quick: $(DEV) ## run the tests that need no browser
+	@exec scripts/in-loopback-network $(BIN)/python -m pytest --ignore=tests/browser $(ARGS)
+
+check: $(DEV) ## check format, lint, types and import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV) ## rewrite the source in the project's format
+	$(BIN)/ruff check --select I --fix .
+	$(BIN)/ruff format .
+
+lock: $(DEV) ## lock the newest allowed version of every dependency
+	$(LOCK) --upgrade --output-file requirements/runtime.txt pyproject.toml
+	$(LOCK) --upgrade --extra dev --constraint requirements/runtime.txt \
+		--output-file requirements/dev.txt pyproject.toml
+
+clean: ## remove the virtual environment, caches and what tests left
+	rm -rf $(VENV) *.egg-info build dist test-artifacts .coverage* .hypothesis
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@scripts/create-venv $(VENV)
+
+$(RUNTIME): requirements/runtime.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the locked dependencies (requirements/runtime.txt)"
+	@$(PIP) install --require-hashes --requirement requirements/runtime.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements/dev.txt $(RUNTIME)
+	@echo "Installing the locked dependencies of tests and checks (requirements/dev.txt)"
+	@$(PIP) install --require-hashes --requirement requirements/dev.txt
+	@touch $@
