@@ -1,0 +1,161 @@
+/**
+ * One RTCPeerConnection whose other end is the server. The server always offers and the browser
+ * always answers; publisher and consumer differ only in the words of a table.
+ */
+
+import { SignalingError } from "./signaling.js";
+
+/**
+ * @typedef {import("./signaling.js").Message} Message
+ * @typedef {import("./signaling.js").Signaling} Signaling
+ *
+ * @typedef {object} Vocabulary the protocol's words for one kind of connection
+ * @property {string} create
+ * @property {string} answer
+ * @property {string} candidate
+ * @property {string} close
+ * @property {string} closed
+ * @property {string} id
+ */
+
+/** @type {Vocabulary} */
+export const PUBLISHER = {
+  create: "create_publisher",
+  answer: "publish_audio",
+  candidate: "publisher_ice_candidate",
+  close: "close_publisher",
+  closed: "publisher_closed",
+  id: "publisher_id",
+};
+
+/** @type {Vocabulary} */
+export const CONSUMER = {
+  create: "create_consumer",
+  answer: "consumer_answer",
+  candidate: "consumer_ice_candidate",
+  close: "close_consumer",
+  closed: "consumer_closed",
+  id: "consumer_id",
+};
+
+/** The server answers `negotiation_failed` within 30 s; a little more for the way. Milliseconds. */
+const NEGOTIATION_PATIENCE = 35_000;
+
+export class Connection {
+  #words;
+  #signaling;
+  #closed = false;
+  /** Server candidates that came before its offer was applied. @type {Message[]} */
+  #early = [];
+  /** @type {(reason: string) => void} */
+  #resolveEnded = () => {};
+
+  /** The server's id of this connection, null until it is told. @type {string | null} */
+  id = null;
+
+  /** @type {RTCPeerConnection} */
+  peer;
+
+  /** Resolves with the reason (of the protocol) once it is over. @type {Promise<string>} */
+  ended;
+
+  /**
+   * @param {Vocabulary} words
+   * @param {Signaling} signaling
+   * @param {RTCIceServer[]} iceServers
+   */
+  constructor(words, signaling, iceServers) {
+    this.#words = words;
+    this.#signaling = signaling;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    this.peer = new RTCPeerConnection({ iceServers });
+    this.peer.onicecandidate = (event) => this.#sendCandidate(event.candidate);
+    this.peer.onconnectionstatechange = () => {
+      if (this.peer.connectionState === "failed") {
+        this.#resolveEnded("failed");
+      }
+    };
+  }
+
+  /**
+   * Negotiates, and returns once media can flow.
+   *
+   * @param {object} fields of the create message
+   * @param {(peer: RTCPeerConnection) => Promise<void>} prepare what to do between offer and answer
+   * @throws {SignalingError} what the server answered, or `closed` when `close()` came first
+   */
+  async establish(fields, prepare) {
+    const { create, answer, id } = this.#words;
+    const created = await this.#signaling.request(create, fields);
+    this.id = created[id];
+    this.#checkOpen();
+    await this.peer.setRemoteDescription(created.offer);
+    this.#checkOpen();
+    this.#early.splice(0).forEach((message) => this.#addCandidate(message));
+    await prepare(this.peer);
+    await this.peer.setLocalDescription(await this.peer.createAnswer());
+    this.#checkOpen();
+    await this.#signaling.request(
+      answer,
+      { [id]: this.id, answer: this.peer.localDescription },
+      NEGOTIATION_PATIENCE,
+    );
+    this.#checkOpen();
+  }
+
+  /** @param {Message} message one that is not about this connection is ignored */
+  handle(message) {
+    if (this.id === null || message[this.#words.id] !== this.id) {
+      return;
+    }
+    if (message.type === this.#words.closed) {
+      this.id = null;
+      this.#resolveEnded(message.reason);
+    } else if (message.type === this.#words.candidate) {
+      if (this.peer.remoteDescription) {
+        this.#addCandidate(message);
+      } else {
+        this.#early.push(message);
+      }
+    }
+  }
+
+  /** Closes both ends. May be called at any time, and again. */
+  close() {
+    this.#closed = true;
+    this.peer.onicecandidate = this.peer.onconnectionstatechange = null;
+    this.peer.close();
+    this.#closeRemote();
+    this.#resolveEnded("closed");
+  }
+
+  #closeRemote() {
+    if (this.id !== null) {
+      this.#signaling.send(this.#words.close, { [this.#words.id]: this.id });
+      this.id = null;
+    }
+  }
+
+  #checkOpen() {
+    if (this.#closed) {
+      this.#closeRemote(); // the id may have come after close()
+      throw new SignalingError("closed");
+    }
+  }
+
+  /** @param {RTCIceCandidate | null} candidate null is the end of candidates */
+  #sendCandidate(candidate) {
+    // An empty candidate ends one generation (Firefox tells it); null follows and ends them all.
+    if (this.id !== null && candidate?.candidate !== "") {
+      this.#signaling.send(this.#words.candidate, { [this.#words.id]: this.id, candidate });
+    }
+  }
+
+  /** @param {Message} message */
+  #addCandidate({ candidate }) {
+    // A candidate this browser can't use is no reason to give up: others may do.
+    this.peer.addIceCandidate(candidate?.candidate ? candidate : undefined).catch(() => {});
+  }
+}

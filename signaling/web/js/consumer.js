@@ -1,0 +1,46 @@
+/** Receives one remote publisher. */
+
+import { CONSUMER } from "./connection.js";
+import { Link } from "./link.js";
+
+/**
+ * @typedef {import("./link.js").LinkOptions} LinkOptions
+ * @typedef {import("./signaling.js").Message} Message
+ */
+
+export class Consumer {
+  #link;
+
+  /** @type {string} */
+  publisherId;
+
+  /**
+   * @param {string} publisherId
+   * @param {LinkOptions} options
+   * @param {(receiver: RTCRtpReceiver) => void} onReceiver called for each new connection
+   */
+  constructor(publisherId, options, onReceiver) {
+    this.publisherId = publisherId;
+    this.#link = new Link(CONSUMER, options);
+    this.#link.run({ publisher_id: publisherId }, async (peer) => {
+      onReceiver(peer.getTransceivers()[0].receiver);
+    });
+  }
+
+  get id() {
+    return this.#link.id;
+  }
+
+  get peer() {
+    return this.#link.peer;
+  }
+
+  /** @param {Message} message */
+  handle(message) {
+    this.#link.handle(message);
+  }
+
+  stop() {
+    this.#link.stop();
+  }
+}

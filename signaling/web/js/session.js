@@ -1,0 +1,278 @@
+/**
+ * One stay in a room: joins, publishes, consumes everybody, and comes back by itself when the
+ * WebSocket is lost. It knows neither the microphone nor the page; an observer is told everything.
+ */
+
+import { Backoff, pause } from "./backoff.js";
+import { Consumer } from "./consumer.js";
+import { Publisher } from "./publisher.js";
+import { Room } from "./room.js";
+import { Signaling, SignalingError } from "./signaling.js";
+
+/**
+ * @typedef {import("./signaling.js").Message} Message
+ * @typedef {import("./room.js").Participant} Participant
+ * @typedef {import("./link.js").LinkState} LinkState
+ *
+ * @typedef {object} MediaObserver
+ * @property {(id: string, state: LinkState) => void} linkChanged
+ * @property {(id: string, receiver: RTCRtpReceiver) => void} receiverChanged a participant's sound
+ * @property {(id: string, level: number, speaking: boolean) => void} levelReported by the server;
+ *     the level in dBov, -127 to 0
+ * @property {(code: string) => void} lost the WebSocket is gone, or coming back did not work yet
+ * @property {() => void} returned
+ * @property {(code: string) => void} expelled coming back was refused; the session is over
+ *
+ * @typedef {import("./room.js").RoomObserver & MediaObserver} SessionObserver
+ *
+ * @typedef {object} Entrance
+ * @property {string} room
+ * @property {string} name
+ * @property {string} [token]
+ */
+
+/** Answers to `join_room` that will not change by asking again. */
+const REFUSALS = new Set(["unauthorized", "forbidden", "bad_message", "unknown_type"]);
+
+export class Session {
+  #url;
+  #entrance;
+  #observer;
+  #room;
+  #left = new AbortController();
+  /** @type {Signaling | null} */
+  #signaling = null;
+  /** @type {RTCIceServer[]} */
+  #iceServers = [];
+  /** @type {MediaStreamTrack | null} */
+  #track = null;
+  #muted;
+  /** @type {Publisher | null} */
+  #publisher = null;
+  /** By participant. @type {Map<string, Consumer>} */
+  #consumers = new Map();
+
+  /**
+   * @param {URL} url of the WebSocket
+   * @param {Entrance} entrance
+   * @param {boolean} muted
+   * @param {SessionObserver} observer
+   */
+  constructor(url, entrance, muted, observer) {
+    this.#url = url;
+    this.#entrance = entrance;
+    this.#muted = muted;
+    this.#observer = observer;
+    this.#room = new Room({
+      participantJoined: (participant, news) => {
+        observer.participantJoined(participant, news);
+        this.#consume(participant);
+      },
+      participantChanged: (participant) => {
+        observer.participantChanged(participant);
+        this.#consume(participant);
+      },
+      participantLeft: (participant, news) => {
+        this.#stopConsuming(participant.id);
+        observer.participantLeft(participant, news);
+      },
+    });
+  }
+
+  /**
+   * Joins; from then on the session keeps itself in the room.
+   *
+   * @throws {SignalingError} and the session is over
+   */
+  async start() {
+    await this.#enter();
+    this.#remain();
+  }
+
+  /** Publishes the track, or replaces the one that is being published. @param {MediaStreamTrack} track */
+  async publish(track) {
+    this.#track = track;
+    if (this.#publisher) {
+      await this.#publisher.replaceTrack(track);
+    } else if (this.#signaling) {
+      this.#startPublishing(track);
+    }
+  }
+
+  /** @param {boolean} muted */
+  setMuted(muted) {
+    this.#muted = muted;
+    // When this fails the socket is gone, and the state is told again after the reconnect.
+    this.#signaling?.request("set_muted", { muted }).catch(() => {});
+  }
+
+  /** Leaves the room and frees everything. May be called at any time, and again. */
+  leave() {
+    this.#left.abort();
+    this.#dropMedia();
+    this.#signaling?.close();
+    this.#signaling = null;
+  }
+
+  /**
+   * The media connections, for statistics.
+   *
+   * @returns {{participantId: string, id: string | null, peer: RTCPeerConnection | null}[]}
+   */
+  links() {
+    const links = [...this.#consumers].map(([participantId, { id, peer }]) => ({ participantId, id, peer }));
+    if (this.#publisher) {
+      const { id, peer } = this.#publisher;
+      links.push({ participantId: this.#room.selfId, id, peer });
+    }
+    return links;
+  }
+
+  /**
+   * The server's statistics. As they are asked for regularly they also prove that the socket is
+   * alive: when no answer comes, the session reconnects.
+   *
+   * @returns {Promise<Message | null>} null when there are none
+   */
+  async relayStats() {
+    const signaling = this.#signaling;
+    try {
+      return signaling && (await signaling.request("get_stats"));
+    } catch (error) {
+      if (error instanceof SignalingError && error.code === "timeout") {
+        signaling?.close();
+      }
+      return null;
+    }
+  }
+
+  async #enter() {
+    const { signal } = this.#left;
+    const signaling = await Signaling.open(this.#url, (message) => this.#handle(message), signal);
+    this.#signaling = signaling;
+    try {
+      await signaling.request("join_room", this.#entrance);
+    } catch (error) {
+      signaling.close();
+      this.#signaling = null;
+      throw error;
+    }
+  }
+
+  async #remain() {
+    while (!this.#left.signal.aborted) {
+      await this.#signaling?.closed;
+      if (this.#left.signal.aborted) {
+        return;
+      }
+      this.#signaling = null;
+      this.#dropMedia();
+      this.#observer.lost("connection_lost");
+      await this.#return();
+    }
+  }
+
+  async #return() {
+    const { signal } = this.#left;
+    const backoff = new Backoff();
+    for (;;) {
+      await pause(backoff.next(), signal);
+      if (signal.aborted) {
+        return;
+      }
+      try {
+        await this.#enter();
+        this.#observer.returned();
+        return;
+      } catch (error) {
+        this.#explain(error);
+      }
+    }
+  }
+
+  /** @param {unknown} error why coming back did not work */
+  #explain(error) {
+    const code = error instanceof SignalingError ? error.code : "internal";
+    if (this.#left.signal.aborted) {
+      return;
+    }
+    if (REFUSALS.has(code)) {
+      this.leave();
+      this.#observer.expelled(code);
+    } else {
+      this.#observer.lost(code);
+    }
+  }
+
+  /** @param {Message} message */
+  #handle(message) {
+    if (message.type === "room_joined") {
+      this.#entered(message);
+    } else if (message.type === "audio_levels") {
+      for (const { participant_id, level, speaking } of message.levels) {
+        this.#observer.levelReported(participant_id, level, speaking);
+      }
+    } else {
+      // Connections first: they must know the reason before the room takes a publisher away.
+      this.#publisher?.handle(message);
+      this.#consumers.forEach((consumer) => consumer.handle(message));
+      this.#room.handle(message);
+    }
+  }
+
+  /** @param {Message} joined */
+  #entered(joined) {
+    this.#iceServers = joined.ice_servers;
+    this.#room.enter(joined, { name: this.#entrance.name, muted: this.#muted });
+    if (this.#muted) {
+      this.setMuted(true);
+    }
+    if (this.#track) {
+      this.#startPublishing(this.#track);
+    }
+  }
+
+  /** @param {MediaStreamTrack} track */
+  #startPublishing(track) {
+    this.#publisher = new Publisher(track, this.#linkOptions(this.#room.selfId));
+  }
+
+  /** Makes the consumer be what the participant's publisher asks for. @param {Participant} participant */
+  #consume({ id, publisherId, self }) {
+    if (self || this.#consumers.get(id)?.publisherId === publisherId) {
+      return;
+    }
+    this.#stopConsuming(id);
+    if (publisherId === null) {
+      this.#observer.linkChanged(id, "none");
+      return;
+    }
+    const consumer = new Consumer(publisherId, this.#linkOptions(id), (receiver) =>
+      this.#observer.receiverChanged(id, receiver),
+    );
+    this.#consumers.set(id, consumer);
+  }
+
+  /** @param {string} id of the participant */
+  #stopConsuming(id) {
+    this.#consumers.get(id)?.stop();
+    this.#consumers.delete(id);
+  }
+
+  #dropMedia() {
+    this.#publisher?.stop();
+    this.#publisher = null;
+    for (const id of [...this.#consumers.keys()]) {
+      this.#stopConsuming(id);
+    }
+  }
+
+  /** @param {string} id of the participant */
+  #linkOptions(id) {
+    return {
+      signaling: /** @type {Signaling} */ (this.#signaling),
+      iceServers: this.#iceServers,
+      onState: (/** @type {LinkState} */ state) => this.#observer.linkChanged(id, state),
+    };
+  }
+}

@@ -1,0 +1,151 @@
+/** The room on the page: who is there, and one's own controls. */
+
+import { find, setText } from "./dom.js";
+import { Tile } from "./tile.js";
+import { headcount } from "./words.js";
+
+/**
+ * @typedef {import("./room.js").Participant} Participant
+ *
+ * @typedef {object} StageActions
+ * @property {() => void} mute
+ * @property {() => void} leave
+ * @property {() => void} useMicrophone
+ * @property {(id: string) => void} chooseDevice
+ * @property {() => void} enableAudio
+ * @property {() => void} copyLink
+ * @property {(compare: boolean) => void} compare
+ */
+
+/** How long "Copied" is shown. Milliseconds. */
+const COPIED = 2000;
+
+export class Stage {
+  #section = find("#stage", HTMLElement);
+  #title = find("#room-title", HTMLElement);
+  #list = find("#participants", HTMLUListElement);
+  #mute = find("#mute", HTMLButtonElement);
+  #device = find("#device", HTMLSelectElement);
+  #compare = find("#compare", HTMLButtonElement);
+  #enableAudio = find("#enable-audio", HTMLButtonElement);
+  #useMicrophone = find("#use-microphone", HTMLButtonElement);
+  #copyText = find("#copy-link-text", HTMLElement);
+  /** @type {Map<string, Tile>} */
+  #tiles = new Map();
+
+  /** @param {StageActions} actions */
+  constructor(actions) {
+    this.#mute.addEventListener("click", actions.mute);
+    this.#enableAudio.addEventListener("click", actions.enableAudio);
+    this.#useMicrophone.addEventListener("click", actions.useMicrophone);
+    this.#device.addEventListener("change", () => actions.chooseDevice(this.#device.value));
+    this.#compare.addEventListener("click", () =>
+      actions.compare(this.#compare.getAttribute("aria-pressed") === "false"),
+    );
+    find("#leave", HTMLButtonElement).addEventListener("click", actions.leave);
+    find("#copy-link", HTMLButtonElement).addEventListener("click", actions.copyLink);
+    document.addEventListener("keydown", (event) => {
+      if (!this.#section.hidden && isMuteKey(event)) {
+        actions.mute();
+      }
+    });
+  }
+
+  /** Shows the room and moves the focus into it. @param {string} room */
+  show(room) {
+    setText(this.#title, room);
+    this.#section.hidden = false;
+    this.#title.focus();
+  }
+
+  hide() {
+    this.#section.hidden = true;
+    this.#list.replaceChildren();
+    this.#tiles.clear();
+  }
+
+  /** @param {string} id of a participant */
+  tile(id) {
+    return this.#tiles.get(id);
+  }
+
+  /** @returns {IterableIterator<Tile>} */
+  tiles() {
+    return this.#tiles.values();
+  }
+
+  /** @param {Participant} participant */
+  add(participant) {
+    const tile = new Tile(participant);
+    tile.setMuted(participant.muted);
+    this.#tiles.set(participant.id, tile);
+    if (participant.self) {
+      this.#list.prepend(tile.element);
+    } else {
+      this.#list.append(tile.element);
+    }
+    this.#count();
+  }
+
+  /** @param {string} id of a participant */
+  remove(id) {
+    this.#tiles.get(id)?.element.remove();
+    this.#tiles.delete(id);
+    this.#count();
+  }
+
+  /** @param {boolean} muted */
+  setMuted(muted) {
+    this.#mute.setAttribute("aria-pressed", String(muted));
+    setText(find("#mute-text", HTMLElement), muted ? "Muted" : "Mute");
+  }
+
+  /** Offers to mute, or without a microphone to get one. @param {boolean} talking */
+  setTalking(talking) {
+    const hadFocus = document.activeElement === (talking ? this.#useMicrophone : this.#mute);
+    this.#mute.hidden = !talking;
+    this.#useMicrophone.hidden = talking;
+    if (hadFocus) {
+      (talking ? this.#mute : this.#useMicrophone).focus();
+    }
+  }
+
+  /**
+   * @param {{id: string, label: string}[]} devices
+   * @param {string} chosen id; "" while none is in use
+   */
+  setDevices(devices, chosen) {
+    this.#device.replaceChildren(...devices.map(({ id, label }) => new Option(label, id)));
+    this.#device.value = chosen;
+    this.#device.disabled = chosen === "";
+  }
+
+  /** @param {boolean} refused */
+  setAudioRefused(refused) {
+    this.#enableAudio.hidden = !refused;
+  }
+
+  /** @param {boolean} compare whether the relay's figures are shown beside the browser's */
+  setCompare(compare) {
+    this.#compare.setAttribute("aria-pressed", String(compare));
+    this.#list.dataset.compare = String(compare);
+  }
+
+  showCopied() {
+    setText(this.#copyText, "Copied");
+    setTimeout(() => setText(this.#copyText, "Copy link"), COPIED);
+  }
+
+  #count() {
+    const count = this.#tiles.size;
+    setText(find("#headcount", HTMLElement), headcount(count));
+    this.#list.dataset.count = count > 6 ? "many" : count > 1 ? "some" : "one";
+    find("#alone", HTMLElement).hidden = count > 1;
+  }
+}
+
+/** @param {KeyboardEvent} event */
+function isMuteKey({ key, ctrlKey, metaKey, altKey, repeat, target }) {
+  const typing = target instanceof Element && target.closest("input, select, textarea");
+  return key.toLowerCase() === "m" && !ctrlKey && !metaKey && !altKey && !repeat && !typing;
+}

@@ -1,0 +1,135 @@
+/** One participant on the page. */
+
+import { find, setText } from "./dom.js";
+import { figuresText, linkState } from "./words.js";
+
+/**
+ * @typedef {import("./room.js").Participant} Participant
+ * @typedef {import("./link.js").LinkState} LinkState
+ * @typedef {import("./statistics.js").Figures} Figures
+ */
+
+/** The style sheet has this many avatar colours. */
+const HUES = 8;
+
+export class Tile {
+  /** The tile's element. */
+  element;
+
+  /** Plays the participant; null in one's own tile. @type {HTMLAudioElement | null} */
+  audio = null;
+
+  /** @param {Participant} participant */
+  constructor({ id, name, self }) {
+    const template = find("template#tile", HTMLTemplateElement);
+    const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+    this.element = find("li", HTMLLIElement, copy);
+    this.element.dataset.participantId = id;
+    this.element.dataset.name = name;
+    this.element.dataset.hue = String(hue(name));
+    setText(this.#part(".name"), name);
+    setText(this.#part(".initials"), initials(name));
+    setText(this.#part("caption"), `Connection of ${name}`);
+    if (self) {
+      this.element.dataset.self = "";
+      this.#part("h2").append(mark("you"));
+    } else {
+      this.audio = document.createElement("audio");
+      this.audio.autoplay = true;
+      this.audio.setAttribute("playsinline", "");
+      this.element.append(this.audio);
+    }
+    this.#describe();
+  }
+
+  /** @param {boolean} muted */
+  setMuted(muted) {
+    this.element.dataset.muted = String(muted);
+    this.#describe();
+  }
+
+  get connection() {
+    return /** @type {LinkState} */ (this.element.dataset.connection);
+  }
+
+  /** @param {LinkState} state */
+  setConnection(state) {
+    this.element.dataset.connection = state;
+    if (state !== "connected") {
+      this.setFigures(null, null);
+    }
+    this.#describe();
+  }
+
+  /**
+   * @param {number} shown 0 to 1
+   * @param {boolean} speaking
+   */
+  setLevel(shown, speaking) {
+    const { dataset, style } = this.element;
+    const heard = dataset.muted === "false";
+    style.setProperty("--level", heard ? shown.toFixed(2) : "0");
+    const spoken = String(heard && speaking);
+    if (dataset.speaking !== spoken) {
+      dataset.speaking = spoken;
+      this.#describe();
+    }
+  }
+
+  /**
+   * @param {Figures | null} browser
+   * @param {Figures | null} relay
+   */
+  setFigures(browser, relay) {
+    for (const [key, text] of Object.entries(figuresText(browser))) {
+      setText(this.#part(`[data-stat=${key}]`), text);
+    }
+    for (const [key, text] of Object.entries(figuresText(relay))) {
+      setText(this.#part(`[data-relay-stat=${key}]`), text);
+    }
+  }
+
+  #describe() {
+    const { muted, speaking } = this.element.dataset;
+    const sound = muted === "true" ? "Muted" : speaking === "true" ? "Speaking" : "";
+    const { connection } = this;
+    const settled = connection === "connected" || (connection === "none" && muted === "true");
+    setText(this.#part(".state-text"), (settled && sound) || linkState(connection));
+  }
+
+  /** @param {string} selector */
+  #part(selector) {
+    return find(selector, Element, this.element);
+  }
+}
+
+/** @param {string} text */
+function mark(text) {
+  const element = document.createElement("span");
+  element.className = "mark-self";
+  element.textContent = text;
+  return element;
+}
+
+/**
+ * @param {string} name
+ * @returns {string} the first letters of its first and last word, as a reader sees letters
+ */
+function initials(name) {
+  const letters = new Intl.Segmenter();
+  const words = name.trim().split(/\s+/);
+  const ends = words.length > 1 ? [words[0], words[words.length - 1]] : words;
+  return ends.map((word) => [...letters.segment(word)][0]?.segment.toUpperCase() ?? "").join("");
+}
+
+/**
+ * @param {string} name
+ * @returns {number} the same colour for a name in every browser
+ */
+function hue(name) {
+  let sum = 0;
+  for (const character of name) {
+    sum = (sum * 31 + /** @type {number} */ (character.codePointAt(0))) % 65_521;
+  }
+  return sum % HUES;
+}

@@ -1,0 +1,100 @@
+/** What the page says, in words for people: what happened, and what to do about it. */
+
+/**
+ * @typedef {import("./microphone.js").MicrophoneFault} MicrophoneFault
+ * @typedef {import("./statistics.js").Figures} Figures
+ * @typedef {import("./link.js").LinkState} LinkState
+ */
+
+/** @type {Record<string, string>} */
+const JOIN_FAULTS = {
+  unreachable: "The server can’t be reached. Check your connection, then try again.",
+  timeout: "The server does not answer. Wait a moment, then try again.",
+  connection_lost: "The server went away while you were joining. Try again.",
+  room_full: "This room is full. Try again when somebody has left, or meet in another room.",
+  server_full: "The server has no place for another room. Try again later, or join a room that is open already.",
+  rate_limited: "Too many attempts in a short time. Wait a minute, then try again.",
+  unauthorized: "This room needs an invitation. Open the link you were invited with, or ask for a new one.",
+  forbidden: "You are not allowed into this room. Ask whoever runs it for an invitation.",
+};
+
+/** @type {Record<string, string>} */
+const RETURN_FAULTS = {
+  connection_lost: "Connection lost. Reconnecting…",
+  room_full: "Your place in the room has been taken. You are back as soon as one is free…",
+  server_full: "The server is full. You are back as soon as it has room…",
+  rate_limited: "The server asks for a little patience. Reconnecting…",
+};
+
+/** @type {Record<MicrophoneFault, string>} */
+const MICROPHONE_FAULTS = {
+  insecure:
+    "Browsers give the microphone only to secure pages. Open this page over HTTPS, or on localhost. Until then you can listen.",
+  refused:
+    "The microphone is blocked for this page, so you can listen but not talk. To talk, allow it with the icon beside the address, then choose “Use microphone”.",
+  missing: "No microphone was found, so you can listen but not talk. Plug one in, then choose “Use microphone”.",
+  busy: "The microphone is in use by another program. Close that one, then choose “Use microphone”. Meanwhile you can listen.",
+  unknown: "The microphone did not start. You can listen meanwhile; choose “Use microphone” to try again.",
+};
+
+/** @type {Record<LinkState, string>} */
+const LINK_STATES = {
+  none: "Only listening",
+  connecting: "Connecting…",
+  connected: "Connected",
+  failed: "No connection, trying again",
+};
+
+/** @param {string} code @returns {string} */
+export function joinFault(code) {
+  return JOIN_FAULTS[code] ?? "The server could not let you in. Try again in a moment.";
+}
+
+/** @param {string} code @returns {string} */
+export function returnFault(code) {
+  return RETURN_FAULTS[code] ?? "The server can’t be reached. Still trying…";
+}
+
+/** @param {MicrophoneFault} fault @returns {string} */
+export function microphoneFault(fault) {
+  return MICROPHONE_FAULTS[fault];
+}
+
+/** @param {LinkState} state @returns {string} */
+export function linkState(state) {
+  return LINK_STATES[state];
+}
+
+/** @param {number} count @returns {string} */
+export function headcount(count) {
+  return count === 1 ? "Only you" : `${count} people`;
+}
+
+/**
+ * Figures with their units; each is a dash while unknown.
+ *
+ * @param {Figures | null} figures
+ * @returns {Record<keyof Figures, string>}
+ */
+export function figuresText(figures) {
+  return {
+    rtt: quantity(figures?.rtt, 0, "ms"),
+    loss: quantity(figures?.loss, 1, "%"),
+    jitter: quantity(figures?.jitter, 1, "ms"),
+    bitrate: quantity(figures?.bitrate, 0, "kbit/s"),
+  };
+}
+
+/**
+ * @param {number | null | undefined} value
+ * @param {number} digits
+ * @param {string} unit
+ */
+function quantity(value, digits, unit) {
+  if (value === null || value === undefined) {
+    return "–";
+  }
+  // On one machine a round trip takes a fraction of a millisecond: do not call that zero.
+  const shown = digits === 0 && value > 0 && value < 0.95 ? value.toFixed(1) : value.toFixed(digits);
+  return `${shown} ${unit}`;
+}
