@@ -1,0 +1,84 @@
+"""The part of the relay that signaling uses, as protocols.
+
+`relay.Relay`, `relay.Publisher` and `relay.Consumer` fit them; so can anything else that moves media, such
+as a double in the tests of `room.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from relay import (
+    CloseReason,
+    ConnectionState,
+    ConsumerStats,
+    IceCandidate,
+    PublisherStats,
+    RtpSource,
+    TransportParameters,
+)
+
+
+class MediaConnection(Protocol):
+    """One transport to one browser. Emits `connected`, `closed` and `local_candidate`."""
+
+    id: str
+
+    @property
+    def local(self) -> TransportParameters:
+        """What to offer."""
+
+    @property
+    def state(self) -> ConnectionState:
+        """Where it stands."""
+
+    def connect(self, remote: TransportParameters) -> None:
+        """Take the answer. Raises InvalidStateError, ParameterError."""
+
+    def add_remote_candidate(self, candidate: IceCandidate | None) -> None:
+        """One more address of the browser's; None: that was the last."""
+
+    def close(self, reason: CloseReason = CloseReason.CLOSED) -> None:
+        """End it; idempotent."""
+
+    def add_listener(self, event: str, f: Callable[..., None]) -> Any:
+        """Call `f` whenever `event` is emitted."""
+
+
+class MediaPublisher(MediaConnection, Protocol):
+    """A browser's voice, on its way to the relay."""
+
+    track_id: str
+
+    @property
+    def muted(self) -> bool:
+        """While true, nothing is forwarded."""
+
+    @muted.setter
+    def muted(self, muted: bool) -> None: ...
+
+    def stats(self) -> PublisherStats:
+        """What came so far."""
+
+
+class MediaConsumer(MediaConnection, Protocol):
+    """One publisher's voice, on its way to a browser."""
+
+    @property
+    def source(self) -> RtpSource:
+        """What to announce in the offer."""
+
+    def stats(self) -> ConsumerStats:
+        """What went so far."""
+
+
+class MediaRelay(Protocol):
+    """What makes publishers and consumers."""
+
+    def create_publisher(self) -> MediaPublisher:
+        """Raises InvalidStateError when the relay does not run."""
+
+    # Any: a relay takes back only the publishers that it made itself.
+    def create_consumer(self, publisher: Any) -> MediaConsumer:
+        """Raises InvalidStateError unless the publisher is connected."""
