@@ -88,13 +88,12 @@ def _checked(line: str) -> str:
         raise error.at(line) from None
 
 
-def _parts(description: SessionDescription) -> Iterator[object]:
+def _parts(description: SessionDescription) -> list[object]:
     """The description in pieces small enough to name in an error."""
-    yield replace(description, attributes=(), media=())
-    yield from description.attributes
+    parts: list[object] = [replace(description, attributes=(), media=()), *description.attributes]
     for media in description.media:
-        yield replace(media, attributes=())
-        yield from media.attributes
+        parts += [replace(media, attributes=()), *media.attributes]
+    return parts
 
 
 def _difference(given: Iterable[object], read_back: Iterable[object]) -> SdpError:

@@ -74,8 +74,7 @@ def _split(text: str) -> list[str]:
 
 
 class _Reader:
-    """Takes one line after the other; the first three have a fixed type, a section takes the
-    others."""
+    """Takes one line after the other: the first three have a fixed type, a section has the rest."""
 
     def __init__(self) -> None:
         self._origin: Origin | None = None

@@ -61,8 +61,7 @@ def port(text: str) -> int:
 
 
 def token(text: str, what: str) -> str:
-    """A token (RFC 8866 §9): visible ASCII without quotes, brackets, `:`, `/`, `=`, `,` and the
-    like."""
+    r"""A token (RFC 8866 §9): visible ASCII without any of `"(),/:;<=>?@[\]`."""
     if _TOKEN.fullmatch(text) is None:
         raise SdpError(f"{what} (a token)", text)
     return text
