@@ -64,7 +64,7 @@ def matches(certificate: x509.Certificate, fingerprints: tuple[DtlsFingerprint, 
         fingerprint.algorithm.lower() in HASHES
         and secrets.compare_digest(
             _hex_pairs(certificate.fingerprint(HASHES[fingerprint.algorithm.lower()])).encode(),
-            fingerprint.value.upper().encode(),
+            fingerprint.value.upper().encode(errors="replace"),
         )
         for fingerprint in fingerprints
     )
