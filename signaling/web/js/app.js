@@ -53,6 +53,10 @@ export class App {
     const query = address.searchParams;
     this.#lobby.fill(query.get("name") ?? recall("name"), query.get("room") ?? "");
     this.#stage.setCompare(recall("compare") === "true");
+    // Browsers stop the meter's clock, as for a telephone call, and start it again in a gesture only.
+    for (const gesture of ["pointerup", "keyup"]) {
+      addEventListener(gesture, () => this.#audioContext?.resume());
+    }
   }
 
   /** Leaves the room, if there is one, for the lobby. */

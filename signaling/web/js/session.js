@@ -109,9 +109,10 @@ export class Session {
   /** Leaves the room and frees everything. May be called at any time, and again. */
   leave() {
     this.#left.abort();
-    this.#dropMedia();
+    // The socket first: with its end the server frees everything, and needs no word about each.
     this.#signaling?.close();
     this.#signaling = null;
+    this.#dropMedia();
   }
 
   /**

@@ -17,6 +17,9 @@ import { headcount } from "./words.js";
  * @property {(compare: boolean) => void} compare
  */
 
+/** Up to this many tiles the style sheet arranges by their number; more are set small. */
+const MOST_ARRANGED = 6;
+
 /** How long "Copied" is shown. Milliseconds. */
 const COPIED = 2000;
 
@@ -139,7 +142,7 @@ export class Stage {
   #count() {
     const count = this.#tiles.size;
     setText(find("#headcount", HTMLElement), headcount(count));
-    this.#list.dataset.count = count > 6 ? "many" : count > 1 ? "some" : "one";
+    this.#list.dataset.count = count > MOST_ARRANGED ? "many" : String(count);
     find("#alone", HTMLElement).hidden = count > 1;
   }
 }

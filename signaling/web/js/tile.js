@@ -28,6 +28,7 @@ export class Tile {
     this.element.dataset.name = name;
     this.element.dataset.hue = String(hue(name));
     setText(this.#part(".name"), name);
+    this.#part(".name").setAttribute("title", name); // long ones are cut off
     setText(this.#part(".initials"), initials(name));
     setText(this.#part("caption"), `Connection of ${name}`);
     if (self) {
@@ -56,6 +57,7 @@ export class Tile {
   setConnection(state) {
     this.element.dataset.connection = state;
     if (state !== "connected") {
+      this.setLevel(0, false);
       this.setFigures(null, null);
     }
     this.#describe();
@@ -67,7 +69,7 @@ export class Tile {
    */
   setLevel(shown, speaking) {
     const { dataset, style } = this.element;
-    const heard = dataset.muted === "false";
+    const heard = dataset.muted === "false" && dataset.connection === "connected";
     style.setProperty("--level", heard ? shown.toFixed(2) : "0");
     const spoken = String(heard && speaking);
     if (dataset.speaking !== spoken) {
