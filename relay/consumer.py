@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 
 from .address import Address, Path
 from .connection import Connection
 from .errors import InvalidStateError
 from .events import CloseReason, ConnectionState
-from .forward import Sink
 from .parameters import OPUS_CLOCK_RATE, DtlsFingerprint, IceCandidate, RtpSource
+from .plane import Sink
 from .publisher import Publisher
 from .router import Router
 from .rtcp import (
@@ -65,23 +66,26 @@ class Consumer(Connection):
         self.publisher = publisher
         publisher.consumers.add(self)
         if self._sink is not None:
-            self._sink.attach(publisher.source)
+            self._router.plane.attach(self._sink, publisher.source)
 
     def stats(self) -> ConsumerStats:
         """What went so far, and what the other end reported of it."""
-        sink, report = self._sink, self._last_report
+        counters, report = self._sink.counters() if self._sink else None, self._last_report
         return ConsumerStats(
-            packets_sent=sink.packets if sink else 0,
-            bytes_sent=sink.payload_bytes if sink else 0,
+            packets_sent=counters.packets if counters else 0,
+            bytes_sent=counters.payload_bytes if counters else 0,
             packets_lost=report.packets_lost if report else 0,
             jitter=report.jitter / OPUS_CLOCK_RATE if report else 0.0,
             round_trip_time=self._round_trip_time,
         )
 
     def _start(self, keys: SrtpKeys, path: Path) -> None:
-        self._sink = self._router.plane.sink(keys, self.ssrc, path)
+        # The first number is in the lower half: if the first packets are lost near a wrap-around,
+        # the receiver's guess of the rollover counter is off by one for good (RFC 3711 §3.3.1).
+        sequence, timestamp = secrets.randbelow(0x8000), secrets.randbits(32)
+        self._sink = self._router.plane.sink(keys, self.ssrc, path, sequence, timestamp)
         if self.publisher.source is not None:
-            self._sink.attach(self.publisher.source)
+            self._router.plane.attach(self._sink, self.publisher.source)
 
     def _release(self, reason: CloseReason) -> None:
         self.publisher.consumers.discard(self)
@@ -112,15 +116,15 @@ class Consumer(Connection):
 
     def _report(self) -> list[RtcpPacket]:
         """What we sent, and which timestamp of ours is now (RFC 3550 §6.4.1)."""
-        sink = self._sink
-        if sink is None or not sink.packets:
+        counters = self._sink.counters() if self._sink else None
+        if counters is None or not counters.packets:
             return []
-        since = int((time.monotonic() - sink.sent_at) * OPUS_CLOCK_RATE)
+        since = int((time.monotonic() - counters.sent_at) * OPUS_CLOCK_RATE)
         report = SenderReport(
             ssrc=self.ssrc,
             ntp_timestamp=ntp_time(time.time()),
-            rtp_timestamp=(sink.timestamp + since) & 0xFFFFFFFF,
-            packet_count=sink.packets,
-            octet_count=sink.payload_bytes,
+            rtp_timestamp=(counters.timestamp + since) & 0xFFFFFFFF,
+            packet_count=counters.packets,
+            octet_count=counters.payload_bytes,
         )
         return [report, SourceDescription(self.ssrc, self.cname)]

@@ -4,29 +4,28 @@
     -> publisher's statistics -> timeline -> for each consumer: copy, write three numbers, protect
     -> sendmmsg
 
-Everything else (STUN, DTLS, RTCP, noise) goes up to `control`. This module is the reference for a
-native twin and knows only what that would know: sockets, addresses, keys, counters. It has no idea of
-ICE, DTLS or RTCP, and nothing that a network can send raises here: packets are forwarded, or counted
-under a `DropReason`.
+Everything else (STUN, DTLS, RTCP, noise) goes up to `control`. Nothing that a network can send raises
+here: packets are forwarded, or counted under a `DropReason`.
 
-    Source   what one publisher sends: keys, reception statistics, timeline, its sinks
-    Sink     what one consumer gets: keys, address, SSRC, and where it stands in the source's timeline
+This module is the reference for its native twin, and can be read in five minutes.
+`plane.py` is what the rest of the relay sees of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
 from .address import Address, Path, pack_sockaddr, unpack_sockaddr
 from .latency import LatencyHistogram
-from .parameters import HEADER_EXTENSIONS, OPUS_CLOCK_RATE, OPUS_PAYLOAD_TYPE
+from .parameters import OPUS_CLOCK_RATE, OPUS_PAYLOAD_TYPE
+from .plane import Control, PlaneCounters, SinkCounters, SourceCounters
+from .plane import Sink as AnySink
+from .plane import Source as AnySource
 from .rtp import FIXED_HEADER_LENGTH, RtpError, plain
 from .sequence import Reception, Timeline
 from .srtp import SrtpContext, SrtpKeys, drop_reason, ffi, protect, unprotect
@@ -51,8 +50,6 @@ oldest leaves when one more comes."""
 FRAME_TICKS = 960
 """One Opus frame of 20 ms in RTP ticks: the step over a cut in the timeline."""
 
-Control = Callable[[Path, bytes], None]
-
 _HEADER = struct.Struct("!BBHII")
 _REWRITTEN = struct.Struct("!HII")
 _AUDIO_LEVEL_ONLY = b"\xbe\xde\x00\x01"
@@ -73,15 +70,13 @@ class Port:
 
 
 class Source:
-    """What one publisher sends.
-
-    muted: while true its packets are dropped. packets, payload_bytes: received; lost: never came.
-    """
+    """What one publisher sends. muted: while true its packets are dropped."""
 
     __slots__ = (
         "_context",
         "_lost_before",
         "_ssrcs",
+        "handle",
         "muted",
         "packets",
         "payload_bytes",
@@ -95,6 +90,7 @@ class Source:
         self._context = SrtpContext.inbound(keys)
         self._ssrcs: list[int] = []
         self._lost_before = 0
+        self.handle = self._context.handle
         self.ssrc: int | None = None
         self.reception = Reception(0)
         self.timeline = Timeline()
@@ -102,16 +98,6 @@ class Source:
         self.muted = False
         self.packets = 0
         self.payload_bytes = 0
-
-    @property
-    def handle(self) -> Any:
-        """The `srtp_t` that unprotects what comes."""
-        return self._context.handle
-
-    @property
-    def packets_lost(self) -> int:
-        """Packets that never came, over all of the publisher's SSRCs."""
-        return self._lost_before + self.reception.lost
 
     def admit(self, ssrc: int) -> None:
         """Remember an SSRC that authentic packets carry; beyond the bound the oldest is forgotten."""
@@ -128,24 +114,36 @@ class Source:
         self.timeline.cut()
         self.ssrc = ssrc
 
+    def counters(self) -> SourceCounters:
+        """What came so far."""
+        reception = self.reception
+        return SourceCounters(
+            packets=self.packets,
+            payload_bytes=self.payload_bytes,
+            packets_lost=self._lost_before + reception.lost,
+            ssrc=self.ssrc,
+            received=reception.received,
+            expected=reception.expected,
+            highest_sequence=reception.highest,
+            jitter=reception.jitter,
+        )
+
 
 class Sink:
-    """What one consumer gets.
-
-    It has sequence numbers and timestamps of its own, which go on without a gap when its source
-    changes. port, name: where it goes (`PythonPlane.direct`). packets, payload_bytes: sent;
-    timestamp, sent_at: the last packet's, for sender reports.
-    """
+    """What one consumer gets. sequence, timestamp: where its own counters stand while it follows no
+    source; offsets: what they are ahead of the source's timeline while it does."""
 
     __slots__ = (
         "_context",
         "edge",
         "fresh",
+        "handle",
         "name",
         "packets",
         "payload_bytes",
         "port",
         "sent_at",
+        "sent_timestamp",
         "sequence",
         "sequence_offset",
         "source",
@@ -154,28 +152,25 @@ class Sink:
         "timestamp_offset",
     )
 
-    def __init__(self, keys: SrtpKeys, ssrc: int, port: Port, name: Any) -> None:
+    def __init__(
+        self, keys: SrtpKeys, ssrc: int, port: Port, name: Any, sequence: int, timestamp: int
+    ) -> None:
         self._context = SrtpContext.outbound(keys, ssrc)
+        self.handle = self._context.handle
         self.ssrc = ssrc
         self.port = port
         self.name = name
         self.source: Source | None = None
-        # The first number is in the lower half: if the first packets are lost near a wrap-around,
-        # the receiver's guess of the rollover counter is off by one for good (RFC 3711 §3.3.1).
-        self.sequence = secrets.randbelow(0x8000)
-        self.timestamp = secrets.randbits(32)
+        self.sequence = sequence
+        self.timestamp = timestamp
         self.sequence_offset = 0
         self.timestamp_offset = 0
         self.edge = 0
         self.fresh = True
         self.packets = 0
         self.payload_bytes = 0
+        self.sent_timestamp = timestamp
         self.sent_at = 0.0
-
-    @property
-    def handle(self) -> Any:
-        """The `srtp_t` that protects what goes."""
-        return self._context.handle
 
     def attach(self, source: Source) -> None:
         """Follow `source` from its next packet on, instead of any other."""
@@ -198,22 +193,23 @@ class Sink:
         self.timestamp = (timeline.timestamp + self.timestamp_offset) & 0xFFFFFFFF
         self.source = None
 
+    def counters(self) -> SinkCounters:
+        """What went so far."""
+        return SinkCounters(self.packets, self.payload_bytes, self.sent_timestamp, self.sent_at)
+
 
 class PythonPlane:
-    """The media plane in plain Python: sockets on the event loop.
-
-    control: gets every datagram that is not RTP, with the path it came by.
-    """
+    """The media plane in plain Python, on the event loop (`plane.MediaPlane`)."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
         self._ports: dict[Address, Port] = {}
         self._length = ffi.new("int *")
-        self.drops: Counter[DropReason] = Counter()
-        self.latency = LatencyHistogram()
-        self.datagrams_received = 0
-        self.rtp_packets_received = 0
-        self.packets_forwarded = 0
+        self._drops: Counter[DropReason] = Counter()
+        self._latency = LatencyHistogram()
+        self._datagrams_received = 0
+        self._rtp_packets_received = 0
+        self._packets_forwarded = 0
 
     def open(self, address: Address) -> Address:
         """Open a socket (port 0: any); the address it got. Raises AddressError."""
@@ -237,12 +233,17 @@ class PythonPlane:
         try:
             port.socket.sendto(datagram, tuple(path.remote))
         except BlockingIOError:
-            self.drops[DropReason.SEND_BUFFER_FULL] += 1
+            self._drops[DropReason.SEND_BUFFER_FULL] += 1
         except OSError:
-            self.drops[DropReason.SEND_FAILED] += 1
+            self._drops[DropReason.SEND_FAILED] += 1
 
-    def bind(self, path: Path, source: Source) -> None:
+    def source(self, keys: SrtpKeys, path: Path) -> Source:
+        """A new source; it gets packets once a path is bound to it."""
+        return Source(keys)
+
+    def bind(self, path: Path, source: AnySource) -> None:
         """Take RTP that comes by `path` as the source's."""
+        assert isinstance(source, Source)
         self._ports[path.local].sources[pack_sockaddr(path.remote)] = source
 
     def unbind(self, path: Path) -> None:
@@ -251,14 +252,32 @@ class PythonPlane:
         if port is not None:
             port.sources.pop(pack_sockaddr(path.remote), None)
 
-    def sink(self, keys: SrtpKeys, ssrc: int, path: Path) -> Sink:
-        """A new sink, which sends by `path`."""
-        return Sink(keys, ssrc, self._ports[path.local], native_sockaddr(path.remote))
+    def sink(self, keys: SrtpKeys, ssrc: int, path: Path, sequence: int, timestamp: int) -> Sink:
+        """A new sink, which sends by `path`; its first packet follows `sequence` and `timestamp`."""
+        port, name = self._ports[path.local], native_sockaddr(path.remote)
+        return Sink(keys, ssrc, port, name, sequence, timestamp)
 
-    def direct(self, sink: Sink, path: Path) -> None:
+    def direct(self, sink: AnySink, path: Path) -> None:
         """Send what the sink gets by `path` from now on."""
+        assert isinstance(sink, Sink)
         sink.port = self._ports[path.local]
         sink.name = native_sockaddr(path.remote)
+
+    def attach(self, sink: AnySink, source: AnySource) -> None:
+        """Let the sink follow `source` from its next packet on."""
+        assert isinstance(sink, Sink)
+        assert isinstance(source, Source)
+        sink.attach(source)
+
+    def counters(self) -> PlaneCounters:
+        """What happened so far."""
+        return PlaneCounters(
+            datagrams_received=self._datagrams_received,
+            rtp_packets_received=self._rtp_packets_received,
+            packets_forwarded=self._packets_forwarded,
+            forward_latency=self._latency.summary(),
+            drops=dict(self._drops),
+        )
 
     def _readable(self, port: Port) -> None:
         batch = port.incoming
@@ -268,13 +287,13 @@ class PythonPlane:
                 return
             age = batch.age()
             arrival = monotonic() - age
-            forwarded = self.packets_forwarded
+            forwarded = self._packets_forwarded
             for index in range(count):
                 self._take(port, index, arrival)
             self._flush()
-            self.datagrams_received += count
-            if self.packets_forwarded != forwarded:
-                self.latency.add(monotonic() - arrival)
+            self._datagrams_received += count
+            if self._packets_forwarded != forwarded:
+                self._latency.add(monotonic() - arrival)
             if count < RECEIVE_BATCH:
                 return
 
@@ -285,7 +304,7 @@ class PythonPlane:
         length = batch.length(index)
         if length < 2:
             oversized = DropReason.OVERSIZED if length < 0 else DropReason.UNKNOWN_PROTOCOL
-            self.drops[oversized] += 1
+            self._drops[oversized] += 1
             return
         data = batch.bytes
         sender = batch.sender(index)
@@ -293,14 +312,14 @@ class PythonPlane:
             path = Path(port.local, unpack_sockaddr(sender))
             self._control(path, bytes(data[start : start + length]))
             return
-        self.rtp_packets_received += 1
+        self._rtp_packets_received += 1
         source = port.sources.get(sender)
         if source is None:
-            self.drops[DropReason.RTP_UNKNOWN_ADDRESS] += 1
+            self._drops[DropReason.RTP_UNKNOWN_ADDRESS] += 1
             return
         dropped = self._forward(source, batch, index, length, arrival)
         if dropped is not None:
-            self.drops[dropped] += 1
+            self._drops[dropped] += 1
 
     def _forward(
         self, source: Source, batch: ReceiveBatch, index: int, length: int, arrival: float
@@ -324,7 +343,7 @@ class PythonPlane:
             header += 8
         elif first != _PLAIN:
             try:
-                normal = plain(bytes(data[start : start + length]), HEADER_EXTENSIONS)
+                normal = plain(bytes(data[start : start + length]))
             except RtpError:
                 return DropReason.RTP_MALFORMED
             length = len(normal)
@@ -381,14 +400,14 @@ class PythonPlane:
                 sink.fresh = False
             size[0] = length
             if protect(sink.handle, copy, size):
-                self.drops[DropReason.SRTP_FAILED] += 1
+                self._drops[DropReason.SRTP_FAILED] += 1
                 continue
             batch.iovecs[slot].iov_len = size[0]
             batch.headers[slot].msg_name = sink.name
             batch.count = slot + 1
             sink.packets += 1
             sink.payload_bytes += payload
-            sink.timestamp = own_timestamp
+            sink.sent_timestamp = own_timestamp
             sink.sent_at = arrival
 
     def _flush(self) -> None:
@@ -397,11 +416,11 @@ class PythonPlane:
             if not count:
                 continue
             full, failed = port.outgoing.flush(port.descriptor)
-            self.packets_forwarded += count - full - failed
+            self._packets_forwarded += count - full - failed
             if full:
-                self.drops[DropReason.SEND_BUFFER_FULL] += full
+                self._drops[DropReason.SEND_BUFFER_FULL] += full
             if failed:
-                self.drops[DropReason.SEND_FAILED] += failed
+                self._drops[DropReason.SEND_FAILED] += failed
 
 
 def _is_audio_level(data: memoryview, start: int, length: int) -> bool:

@@ -19,7 +19,9 @@ OPUS_CLOCK_RATE = 48_000
 AUDIO_LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 """Client-to-mixer audio level (RFC 6464)."""
 
-HEADER_EXTENSIONS: dict[int, str] = {1: AUDIO_LEVEL_URI}
+AUDIO_LEVEL_ID = 1
+
+HEADER_EXTENSIONS: dict[int, str] = {AUDIO_LEVEL_ID: AUDIO_LEVEL_URI}
 """RTP header extensions by their id (RFC 8285 §4.2), the same on every m-line of every connection.
 
 Only these are offered, and only these reach a consumer. An id is never given a second meaning: Chrome

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from .address import Address, Path
 from .connection import Connection
 from .events import CloseReason
-from .forward import Source
 from .parameters import OPUS_CLOCK_RATE, DtlsFingerprint, IceCandidate
+from .plane import Source, SourceCounters
 from .router import Router
 from .rtcp import (
     ReceiverReport,
@@ -46,6 +46,7 @@ class Publisher(Connection):
         self._source: Source | None = None
         self._muted = False
         self._sender_report: tuple[int, float] | None = None  # LSR, and when it came
+        self._reported: tuple[int | None, int, int] = None, 0, 0  # SSRC, expected, received
 
     @property
     def source(self) -> Source | None:
@@ -65,17 +66,17 @@ class Publisher(Connection):
 
     def stats(self) -> PublisherStats:
         """What came so far."""
-        source = self._source
+        counters = self._source.counters() if self._source else None
         return PublisherStats(
-            packets_received=source.packets if source else 0,
-            bytes_received=source.payload_bytes if source else 0,
-            packets_lost=source.packets_lost if source else 0,
-            jitter=source.reception.jitter / OPUS_CLOCK_RATE if source else 0.0,
+            packets_received=counters.packets if counters else 0,
+            bytes_received=counters.payload_bytes if counters else 0,
+            packets_lost=counters.packets_lost if counters else 0,
+            jitter=counters.jitter / OPUS_CLOCK_RATE if counters else 0.0,
             round_trip_time=self._transport.round_trip_time,
         )
 
     def _start(self, keys: SrtpKeys, path: Path) -> None:
-        self._source = Source(keys)
+        self._source = self._router.plane.source(keys, path)
         self._source.muted = self._muted
         for validated in self._transport.paths:
             self._router.plane.bind(validated, self._source)
@@ -94,28 +95,36 @@ class Publisher(Connection):
 
     def _receive_rtcp(self, packets: list[RtcpPacket]) -> None:
         for packet in packets:
-            if not isinstance(packet, SenderReport) or self._source is None:
-                continue
-            if packet.ssrc == self._source.ssrc:
+            if isinstance(packet, SenderReport):
                 now = asyncio.get_running_loop().time()
                 self._sender_report = middle_32(packet.ntp_timestamp), now
 
     def _report(self) -> list[RtcpPacket]:
         """What we received of the voice (RFC 3550 §6.4.2)."""
-        source = self._source
-        if source is None or source.ssrc is None:
+        counters = self._source.counters() if self._source else None
+        if counters is None or counters.ssrc is None:
             return []
         last, delay = 0, 0
         if self._sender_report is not None:
             last, came = self._sender_report
             delay = int((asyncio.get_running_loop().time() - came) * 65536)
         block = ReportBlock(
-            ssrc=source.ssrc,
-            fraction_lost=source.reception.fraction_lost(),
-            packets_lost=source.reception.lost,
-            highest_sequence=source.reception.highest & 0xFFFFFFFF,
-            jitter=int(source.reception.jitter),
+            ssrc=counters.ssrc,
+            fraction_lost=self._fraction_lost(counters),
+            packets_lost=counters.expected - counters.received,
+            highest_sequence=counters.highest_sequence & 0xFFFFFFFF,
+            jitter=int(counters.jitter),
             last_sender_report=last,
             delay_since_last_sender_report=min(delay, 0xFFFFFFFF),
         )
         return [ReceiverReport(self.ssrc, (block,)), SourceDescription(self.ssrc, self.cname)]
+
+    def _fraction_lost(self, counters: SourceCounters) -> int:
+        """Loss since the last report, in 1/256 (RFC 3550 A.3)."""
+        ssrc, expected_before, received_before = self._reported
+        if ssrc != counters.ssrc:
+            expected_before = received_before = 0
+        self._reported = counters.ssrc, counters.expected, counters.received
+        expected = counters.expected - expected_before
+        lost = expected - (counters.received - received_before)
+        return 0 if expected <= 0 or lost <= 0 else min(255, (lost << 8) // expected)

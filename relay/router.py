@@ -12,6 +12,7 @@ addresses reaches nobody's DTLS.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Protocol
 
 from .address import Path
@@ -20,6 +21,7 @@ from .demux import classify
 from .dtls import DtlsContext
 from .forward import PythonPlane
 from .ice import IceMux
+from .plane import MediaPlane
 from .stats import DropReason
 
 logger = logging.getLogger(__name__)
@@ -34,17 +36,18 @@ class Endpoint(Protocol):
 
 
 class Router:
-    """The tables that all connections of a relay share."""
+    """The tables that all connections of a relay share. drops: what reached no connection."""
 
     def __init__(self, dtls: DtlsContext) -> None:
         self.dtls = dtls
-        self.plane = PythonPlane(self.receive)
+        self.plane: MediaPlane = PythonPlane(self.receive)
         self.ice = IceMux(self.plane.send, self.drop)
         self.bindings: dict[Path, Endpoint] = {}
+        self.drops: Counter[DropReason] = Counter()
 
     def drop(self, reason: DropReason) -> None:
         """Count a datagram that went no further."""
-        self.plane.drops[reason] += 1
+        self.drops[reason] += 1
 
     def bind(self, path: Path, endpoint: Endpoint) -> None:
         """Give what comes by `path` to `endpoint`. The latest authentic check wins: an address

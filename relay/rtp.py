@@ -16,8 +16,9 @@ contributing sources, padding, or any header extension outside the fixed table.
 from __future__ import annotations
 
 import struct
-from collections.abc import Container
 from dataclasses import dataclass, replace
+
+from .parameters import AUDIO_LEVEL_ID
 
 RTP_VERSION = 2
 FIXED_HEADER_LENGTH = 12
@@ -111,14 +112,19 @@ def build_rtp(packet: RtpPacket) -> bytes:
     )
 
 
-def plain(data: bytes, allowed: Container[int]) -> bytes:
-    """The packet in the form that consumers get: no CSRCs, no padding, only `allowed` extension ids.
+def plain(data: bytes) -> bytes:
+    """The packet in the form that consumers get: no CSRCs, no padding, and of the header extensions
+    only the audio level (RFC 6464), which is one byte; one of another length is none.
 
     Raises RtpError when `data` is no RTP packet.
     """
     packet = parse_rtp(data)
-    extensions = tuple(element for element in packet.extensions if element[0] in allowed)
-    return build_rtp(replace(packet, csrcs=(), extensions=extensions, padding=0))
+    levels = [
+        element
+        for element in packet.extensions
+        if element[0] == AUDIO_LEVEL_ID and len(element[1]) == 1
+    ]
+    return build_rtp(replace(packet, csrcs=(), extensions=tuple(levels[:1]), padding=0))
 
 
 def _parse_extensions(data: bytes, start: int) -> tuple[tuple[tuple[int, bytes], ...], int]:

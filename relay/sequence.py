@@ -100,8 +100,6 @@ class Reception:
 
     __slots__ = (
         "_base",
-        "_expected_prior",
-        "_received_prior",
         "_transit",
         "highest",
         "jitter",
@@ -114,8 +112,6 @@ class Reception:
         self.received = 0
         self.jitter = 0.0
         self._transit: float | None = None
-        self._expected_prior = 0
-        self._received_prior = 0
 
     def receive(self, sequence: int, timestamp: int, arrival: float, clock_rate: int) -> None:
         """Count a packet. arrival: seconds on any steady clock; clock_rate: in Hz."""
@@ -142,12 +138,3 @@ class Reception:
     def lost(self) -> int:
         """Packets that never came; negative never, since replayed ones do not pass SRTP."""
         return max(0, self.expected - self.received)
-
-    def fraction_lost(self) -> int:
-        """Loss since the last call, in 1/256 (RFC 3550 A.3)."""
-        expected = self.expected - self._expected_prior
-        received = self.received - self._received_prior
-        self._expected_prior = self.expected
-        self._received_prior = self.received
-        lost = expected - received
-        return 0 if expected <= 0 or lost <= 0 else min(255, (lost << 8) // expected)

@@ -11,6 +11,7 @@ All calls belong on the event loop that `start` ran on.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -129,7 +130,7 @@ class Relay:
 
     def stats(self) -> RelayStats:
         """Counters since the start, and what there is now."""
-        plane = self._router.plane
+        plane = self._router.plane.counters()
         publishers = sum(isinstance(connection, Publisher) for connection in self._connections)
         return RelayStats(
             publishers=publishers,
@@ -138,8 +139,8 @@ class Relay:
             datagrams_received=plane.datagrams_received,
             rtp_packets_received=plane.rtp_packets_received,
             packets_forwarded=plane.packets_forwarded,
-            forward_latency=plane.latency.summary(),
-            drops=dict(plane.drops),
+            forward_latency=plane.forward_latency,
+            drops=dict(self._router.drops + Counter(plane.drops)),
         )
 
     async def close(self) -> None:

@@ -1,0 +1,483 @@
+/* Tables and the way of a packet; relay/forward.py is the reference. */
+
+#include "plane.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+enum { AUTHENTICATION_FAILED = 7, REPLAYED = 9, REPLAYED_OLD = 10 }; /* srtp_err_status_t */
+
+static void count(counter *value, uint64_t more)
+{
+    atomic_fetch_add_explicit(value, more, memory_order_relaxed);
+}
+
+static uint32_t read32(const unsigned char *data)
+{
+    return (uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3];
+}
+
+static void write32(unsigned char *data, uint32_t value)
+{
+    data[0] = (unsigned char)(value >> 24);
+    data[1] = (unsigned char)(value >> 16);
+    data[2] = (unsigned char)(value >> 8);
+    data[3] = (unsigned char)value;
+}
+
+/* ---- addresses -> sources: open addressing, linear probing, at most half full ---- */
+
+static size_t name_hash(const struct port *port, const struct sockaddr_storage *name)
+{
+    const unsigned char *bytes = (const unsigned char *)name;
+    uint64_t hash = port->thread->seed;
+    for (socklen_t i = 2; i < port->name_length; i++) /* the family is the socket's */
+        hash = (hash ^ bytes[i]) * 0x100000001B3u;
+    return (size_t)(hash ^ hash >> 29) & (port->binding_capacity - 1);
+}
+
+static struct binding *find_binding(const struct port *port, const struct sockaddr_storage *name)
+{
+    if (port->binding_capacity == 0)
+        return NULL;
+    size_t at = name_hash(port, name);
+    while (port->bindings[at].source &&
+           memcmp(&port->bindings[at].name, name, port->name_length) != 0)
+        at = (at + 1) & (port->binding_capacity - 1);
+    return &port->bindings[at];
+}
+
+struct source *port_find(const struct port *port, const struct sockaddr_storage *name)
+{
+    const struct binding *binding = find_binding(port, name);
+    return binding ? binding->source : NULL;
+}
+
+static bool grow_bindings(struct port *port)
+{
+    struct binding *old = port->bindings;
+    size_t old_capacity = port->binding_capacity, capacity = old_capacity ? 2 * old_capacity : 64;
+    struct binding *bindings = calloc(capacity, sizeof *bindings);
+    if (!bindings)
+        return false;
+    port->bindings = bindings;
+    port->binding_capacity = capacity;
+    for (size_t i = 0; i < old_capacity; i++)
+        if (old[i].source)
+            *find_binding(port, &old[i].name) = old[i];
+    free(old);
+    return true;
+}
+
+bool port_bind(struct port *port, const struct sockaddr_storage *name, struct source *source)
+{
+    if (2 * (port->binding_count + 1) > port->binding_capacity && !grow_bindings(port))
+        return false;
+    struct binding *binding = find_binding(port, name);
+    if (binding->source)
+        binding->source->references--;
+    else
+        port->binding_count++;
+    binding->name = *name;
+    binding->source = source;
+    source->references++;
+    return true;
+}
+
+static void remove_binding(struct port *port, struct binding *binding)
+{
+    binding->source->references--;
+    binding->source = NULL;
+    port->binding_count--;
+    /* Whoever stands behind the gap moves up, lest a search end too early. */
+    size_t at = (size_t)(binding - port->bindings);
+    for (;;) {
+        at = (at + 1) & (port->binding_capacity - 1);
+        if (!port->bindings[at].source)
+            return;
+        struct binding moved = port->bindings[at];
+        port->bindings[at].source = NULL;
+        *find_binding(port, &moved.name) = moved;
+    }
+}
+
+void port_unbind(struct port *port, const struct sockaddr_storage *name)
+{
+    struct binding *binding = find_binding(port, name);
+    if (binding && binding->source)
+        remove_binding(port, binding);
+}
+
+/* ---- sources and sinks ---- */
+
+/* Lock the threads of a source and of a sink, in the order of their indices. */
+static void lock_both(struct thread **threads, unsigned a, unsigned b)
+{
+    thread_lock(threads[a < b ? a : b]);
+    if (a != b)
+        thread_lock(threads[a < b ? b : a]);
+}
+
+static void unlock_both(struct thread **threads, unsigned a, unsigned b)
+{
+    thread_unlock(threads[a]);
+    if (a != b)
+        thread_unlock(threads[b]);
+}
+
+bool sink_attach(struct sink *sink, struct source *source, struct thread **threads)
+{
+    sink_detach(sink, threads);
+    unsigned own = sink->port->thread->index;
+    struct leg *leg = &source->legs[own];
+    const struct timeline *timeline = &source->timeline;
+    bool attached = true;
+    lock_both(threads, source->home, own);
+    if (leg->count == leg->capacity) {
+        size_t capacity = leg->capacity ? 2 * leg->capacity : 8;
+        struct sink **sinks = realloc(leg->sinks, capacity * sizeof *sinks);
+        attached = sinks != NULL;
+        if (attached) {
+            leg->sinks = sinks;
+            leg->capacity = capacity;
+        }
+    }
+    if (attached) {
+        sink->source = source;
+        sink->edge = timeline->highest;
+        sink->sequence_offset = sink->sequence - timeline->highest;
+        sink->timestamp_offset = sink->timestamp - timeline->timestamp;
+        sink->fresh = true;
+        sink->position = leg->count;
+        leg->sinks[leg->count++] = sink;
+        atomic_store(&leg->used, true);
+    }
+    unlock_both(threads, source->home, own);
+    return attached;
+}
+
+void sink_detach(struct sink *sink, struct thread **threads)
+{
+    struct source *source = sink->source;
+    if (!source)
+        return;
+    unsigned own = sink->port->thread->index;
+    lock_both(threads, source->home, own);
+    struct leg *leg = &source->legs[own];
+    struct sink *last = leg->sinks[--leg->count];
+    leg->sinks[sink->position] = last;
+    last->position = sink->position;
+    atomic_store(&leg->used, leg->count > 0);
+    sink->sequence = source->timeline.highest + sink->sequence_offset;
+    sink->timestamp = source->timeline.timestamp + sink->timestamp_offset;
+    sink->source = NULL;
+    unlock_both(threads, source->home, own);
+}
+
+void source_forget(struct source *source, struct thread **threads, unsigned thread_count)
+{
+    struct thread *home = threads[source->home];
+    thread_lock(home);
+    for (unsigned p = 0; p < home->port_count && source->references; p++) {
+        struct port *port = home->ports[p];
+        for (size_t i = 0; i < port->binding_capacity && source->references; i++)
+            while (port->bindings[i].source == source) /* another may move up into the gap */
+                remove_binding(port, &port->bindings[i]);
+    }
+    thread_unlock(home);
+    for (unsigned t = 0; t < thread_count; t++) {
+        struct leg *leg = &source->legs[t];
+        while (leg->count)
+            sink_detach(leg->sinks[0], threads);
+        free(leg->sinks);
+        *leg = (struct leg){0};
+        pthread_mutex_lock(&threads[t]->inbox_mutex);
+        for (unsigned i = threads[t]->inbox_tail; i != threads[t]->inbox_head; i++)
+            if (threads[t]->inbox[i % INBOX_RING].source == source)
+                threads[t]->inbox[i % INBOX_RING].source = NULL;
+        pthread_mutex_unlock(&threads[t]->inbox_mutex);
+    }
+}
+
+/* ---- the source's side: statistics and timeline ---- */
+
+static int64_t extend(int64_t highest, uint16_t sequence)
+{
+    return highest + (int16_t)(uint16_t)(sequence - (uint16_t)highest);
+}
+
+static uint64_t reception_lost(const struct reception *reception)
+{
+    if (!reception->received)
+        return 0;
+    uint64_t expected = (uint64_t)(reception->highest - reception->base + 1);
+    return expected > reception->received ? expected - reception->received : 0;
+}
+
+static void receive(struct reception *reception, uint16_t sequence, uint32_t timestamp, double arrival)
+{
+    int64_t extended = extend(reception->highest, sequence);
+    if (extended > reception->highest)
+        reception->highest = extended;
+    else if (extended < reception->base)
+        reception->base = extended;
+    reception->received++;
+    double transit = arrival * CLOCK_RATE - timestamp;
+    if (reception->has_transit) {
+        double moved = transit - reception->transit, turns = moved / 4294967296.0;
+        moved -= (double)(int64_t)(turns + (turns < 0 ? -0.5 : 0.5)) * 4294967296.0;
+        reception->jitter += ((moved < 0 ? -moved : moved) - reception->jitter) / 16.0;
+    }
+    reception->transit = transit;
+    reception->has_transit = true;
+}
+
+static void admit(struct source *source, uint32_t ssrc, const struct srtp_api *srtp)
+{
+    for (unsigned i = 0; i < source->ssrc_count; i++)
+        if (source->ssrcs[i] == ssrc)
+            return;
+    if (source->ssrc_count == MAX_SSRCS) {
+        srtp->remove_stream(source->srtp, htonl(source->ssrcs[0]));
+        memmove(source->ssrcs, source->ssrcs + 1, (MAX_SSRCS - 1) * sizeof *source->ssrcs);
+        source->ssrc_count--;
+    }
+    source->ssrcs[source->ssrc_count++] = ssrc;
+}
+
+static void begin(struct source *source, uint32_t ssrc, uint16_t sequence)
+{
+    source->lost_before += reception_lost(&source->reception);
+    source->reception = (struct reception){.base = sequence, .highest = sequence};
+    source->timeline.joined = false;
+    source->ssrc = ssrc;
+    source->has_ssrc = true;
+}
+
+static void join(struct timeline *timeline, uint16_t sequence, uint32_t timestamp)
+{
+    timeline->joined = true;
+    timeline->source_highest = sequence;
+    timeline->sequence_offset = timeline->highest + 1 - sequence;
+    timeline->timestamp_offset = timeline->timestamp + FRAME_TICKS - timestamp;
+    timeline->floor = timeline->highest + 1;
+}
+
+static bool map(struct timeline *timeline, uint16_t sequence, uint32_t timestamp, struct packet *packet)
+{
+    int64_t source = extend(timeline->source_highest, sequence);
+    int64_t mapped = source + timeline->sequence_offset;
+    if (mapped < timeline->floor)
+        return false;
+    packet->sequence = mapped;
+    packet->timestamp = timestamp + timeline->timestamp_offset;
+    if (mapped > timeline->highest) {
+        timeline->highest = mapped;
+        timeline->timestamp = packet->timestamp;
+    }
+    if (source > timeline->source_highest)
+        timeline->source_highest = source;
+    return true;
+}
+
+/* ---- the way of a packet ---- */
+
+static void flush(struct thread *thread, struct port *port)
+{
+    unsigned start = 0, total = port->send_count, refused = 0;
+    port->send_count = 0;
+    while (start < total) {
+        int sent = sendmmsg(port->descriptor, port->sent + start, total - start, MSG_DONTWAIT);
+        if (sent > 0) {
+            start += (unsigned)sent;
+        } else if (errno == EAGAIN || errno == ENOBUFS) {
+            count(&thread->drops[DROP_SEND_BUFFER_FULL], total - start);
+            total = start;
+        } else if (errno != EINTR) {
+            start++;
+            refused++;
+        }
+    }
+    if (refused)
+        count(&thread->drops[DROP_SEND_FAILED], refused);
+    count(&thread->forwarded, total - refused);
+}
+
+void thread_flush(struct thread *thread)
+{
+    for (unsigned i = 0; i < thread->port_count; i++)
+        if (thread->ports[i]->send_count)
+            flush(thread, thread->ports[i]);
+}
+
+/* Copy a plain packet to every sink of a leg, under the sink's own numbers. */
+static void fan_out(struct thread *thread, struct leg *leg, const struct packet *packet)
+{
+    for (size_t i = 0; i < leg->count; i++) {
+        struct sink *sink = leg->sinks[i];
+        if (packet->sequence <= sink->edge) /* from before this sink began */
+            continue;
+        struct port *port = sink->port;
+        if (port->send_count == SEND_BATCH)
+            flush(thread, port);
+        unsigned slot = port->send_count;
+        unsigned char *out = port->out[slot];
+        memcpy(out, packet->data, packet->length);
+        uint16_t sequence = (uint16_t)(packet->sequence + sink->sequence_offset);
+        uint32_t timestamp = packet->timestamp + sink->timestamp_offset;
+        out[2] = (unsigned char)(sequence >> 8);
+        out[3] = (unsigned char)sequence;
+        write32(out + 4, timestamp);
+        write32(out + 8, sink->ssrc);
+        if (sink->fresh)
+            out[1] |= 0x80;
+        sink->fresh = false;
+        int length = (int)packet->length;
+        if (thread->srtp->protect(sink->srtp, out, &length)) {
+            count(&thread->drops[DROP_SRTP_FAILED], 1);
+            continue;
+        }
+        port->sent_iov[slot].iov_len = (size_t)length;
+        port->sent[slot].msg_hdr.msg_name = &sink->name;
+        port->send_count = slot + 1;
+        sink->packets++;
+        sink->payload_bytes += packet->payload;
+        sink->timestamp = timestamp;
+        sink->sent_at = packet->arrival;
+    }
+}
+
+/* Hand a plain packet to another thread. */
+static void post(struct thread *thread, struct thread *other, struct source *source,
+                 const struct packet *packet)
+{
+    pthread_mutex_lock(&other->inbox_mutex);
+    bool room = other->inbox_head - other->inbox_tail < INBOX_RING;
+    if (room) {
+        struct inbox_entry *entry = &other->inbox[other->inbox_head % INBOX_RING];
+        entry->source = source;
+        entry->packet = *packet;
+        memcpy(entry->data, packet->data, packet->length);
+        other->inbox_head++;
+    }
+    pthread_mutex_unlock(&other->inbox_mutex);
+    if (room)
+        eventfd_write(other->wake, 1);
+    else
+        count(&thread->drops[DROP_INBOX_FULL], 1);
+}
+
+void thread_take_inbox(struct thread *thread)
+{
+    static _Thread_local struct inbox_entry entry;
+    for (unsigned i = 0; i < INBOX_RING; i++) {
+        pthread_mutex_lock(&thread->inbox_mutex);
+        bool some = thread->inbox_tail != thread->inbox_head;
+        if (some)
+            entry = thread->inbox[thread->inbox_tail++ % INBOX_RING];
+        pthread_mutex_unlock(&thread->inbox_mutex);
+        if (!some)
+            break;
+        if (!entry.source)
+            continue;
+        entry.packet.data = entry.data;
+        fan_out(thread, &entry.source->legs[thread->index], &entry.packet);
+    }
+    thread_flush(thread);
+}
+
+static enum drop_reason forward(struct thread *thread, struct source *source, unsigned char *data,
+                                size_t length, double arrival)
+{
+    if (length < 12)
+        return DROP_RTP_MALFORMED;
+    int plain_length = (int)length;
+    int status = thread->srtp->unprotect(source->srtp, data, &plain_length);
+    if (status == AUTHENTICATION_FAILED)
+        return DROP_SRTP_UNAUTHENTICATED;
+    if (status == REPLAYED || status == REPLAYED_OLD)
+        return DROP_SRTP_REPLAYED;
+    if (status)
+        return DROP_SRTP_FAILED;
+    length = (size_t)plain_length;
+    uint16_t sequence = (uint16_t)(data[2] << 8 | data[3]);
+    uint32_t timestamp = read32(data + 4), ssrc = read32(data + 8);
+    bool other_ssrc = !source->has_ssrc || ssrc != source->ssrc;
+    if (other_ssrc)
+        admit(source, ssrc, thread->srtp);
+    if ((data[1] & 0x7F) != PAYLOAD_TYPE)
+        return DROP_RTP_UNKNOWN_PAYLOAD_TYPE;
+    size_t header = rtp_make_plain(data, &length);
+    if (!header)
+        return DROP_RTP_MALFORMED;
+    if (other_ssrc)
+        begin(source, ssrc, sequence);
+    receive(&source->reception, sequence, timestamp, arrival);
+    source->packets++;
+    source->payload_bytes += length - header;
+    if (atomic_load_explicit(&source->muted, memory_order_relaxed)) {
+        source->timeline.joined = false;
+        return DROP_RTP_MUTED;
+    }
+    unsigned char marker = data[1] & 0x80;
+    if (!source->timeline.joined) {
+        join(&source->timeline, sequence, timestamp);
+        marker = 0x80;
+    }
+    struct packet packet = {data, length, length - header, 0, 0, arrival};
+    if (!map(&source->timeline, sequence, timestamp, &packet))
+        return DROP_RTP_STALE;
+    data[1] = PAYLOAD_TYPE | marker;
+    for (unsigned t = 0; t < thread->thread_count; t++) {
+        struct leg *leg = &source->legs[t];
+        if (t == thread->index)
+            fan_out(thread, leg, &packet);
+        else if (atomic_load_explicit(&leg->used, memory_order_relaxed))
+            post(thread, thread->threads[t], source, &packet);
+    }
+    return NOT_DROPPED;
+}
+
+/* Put a datagram that is not RTP into the ring, for the event loop. */
+static enum drop_reason hand_up(struct port *port, const unsigned char *data, size_t length,
+                                const struct sockaddr_storage *name)
+{
+    struct thread *thread = port->thread;
+    unsigned head = atomic_load_explicit(&thread->control_head, memory_order_relaxed);
+    if (head - atomic_load_explicit(&thread->control_tail, memory_order_acquire) >= CONTROL_RING)
+        return DROP_CONTROL_QUEUE_FULL;
+    struct control_entry *entry = &thread->control[head % CONTROL_RING];
+    unsigned index = 0;
+    while (thread->ports[index] != port)
+        index++;
+    entry->port = index;
+    entry->length = (uint32_t)length;
+    entry->name = *name;
+    memcpy(entry->data, data, length);
+    atomic_store_explicit(&thread->control_head, head + 1, memory_order_release);
+    eventfd_write(thread->upcall, 1);
+    return NOT_DROPPED;
+}
+
+void port_take(struct port *port, unsigned char *data, size_t length,
+               const struct sockaddr_storage *name, double arrival)
+{
+    struct thread *thread = port->thread;
+    enum drop_reason reason;
+    if (length > MAX_DATAGRAM) {
+        reason = DROP_OVERSIZED;
+    } else if (length < 2) {
+        reason = DROP_UNKNOWN_PROTOCOL;
+    } else if ((data[0] & 0xC0) != 0x80 || (data[1] & 0xE0) == 0xC0) {
+        reason = hand_up(port, data, length, name);
+    } else {
+        count(&thread->rtp_packets, 1);
+        struct source *source = port_find(port, name);
+        reason = source ? forward(thread, source, data, length, arrival) : DROP_RTP_UNKNOWN_ADDRESS;
+    }
+    count(&thread->datagrams, 1);
+    if (reason != NOT_DROPPED)
+        count(&thread->drops[reason], 1);
+}

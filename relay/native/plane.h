@@ -1,0 +1,220 @@
+/* The native media plane: the same as relay/forward.py, on a thread of its own without the GIL.
+
+   A thread owns sockets (ports). RTP of a known address is unprotected, put on its source's timeline,
+   and fanned out to the source's sinks; everything else goes up through a ring of bounded size. A source
+   belongs to the thread whose sockets it comes by; its sinks may be on any thread. A packet crosses to
+   another thread in plain form, through that thread's inbox, and is protected and sent there.
+
+   Locking: a thread holds its mutex while it works on packets. Who edits its tables says so first
+   (plane_edit), and gets the mutex before the next packet. The time of an edit is a few pointer
+   writes; nobody who holds a mutex waits for Python. */
+
+#ifndef RTP_RELAY_PLANE_H
+#define RTP_RELAY_PLANE_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* recvmmsg, sendmmsg */
+#endif
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum {
+    MAX_DATAGRAM = 1500, /* bytes; longer ones are dropped */
+    SLOT_SIZE = 1664,    /* a datagram, libsrtp's trailer, and alignment to 64 */
+    RECEIVE_BATCH = 64,
+    SEND_BATCH = 256,
+    MAX_ROUNDS = 4,   /* batches of one socket before the others get their turn */
+    MAX_THREADS = 16,
+    MAX_PORTS = 64,   /* sockets of one thread */
+    MAX_SSRCS = 4,    /* of one publisher; the oldest is forgotten when one more comes */
+    CONTROL_RING = 1024, /* datagrams on their way up; a power of two */
+    INBOX_RING = 1024,   /* plain packets from other threads; a power of two */
+    FRAME_TICKS = 960,   /* 20 ms of Opus: the step over a cut in the timeline */
+    CLOCK_RATE = 48000,
+    PAYLOAD_TYPE = 111,
+    LATENCY_BUCKETS = 161,
+};
+
+/* Why a packet went no further; the names are relay/stats.py's. */
+#define DROP_REASONS(X)                                                                            \
+    X(UNKNOWN_PROTOCOL) X(OVERSIZED) X(RTP_UNKNOWN_ADDRESS) X(RTP_MALFORMED)                       \
+    X(RTP_UNKNOWN_PAYLOAD_TYPE) X(RTP_MUTED) X(RTP_STALE) X(SRTP_UNAUTHENTICATED)                  \
+    X(SRTP_REPLAYED) X(SRTP_FAILED) X(SEND_BUFFER_FULL) X(SEND_FAILED) X(CONTROL_QUEUE_FULL)       \
+    X(INBOX_FULL)
+
+enum drop_reason {
+#define ENUMERATE(name) DROP_##name,
+    DROP_REASONS(ENUMERATE)
+#undef ENUMERATE
+        DROP_REASON_COUNT,
+    NOT_DROPPED = DROP_REASON_COUNT
+};
+
+/* libsrtp's functions, whose addresses come from pylibsrtp's binding: there is no second libsrtp. */
+struct srtp_api {
+    int (*protect)(void *context, void *packet, int *length);
+    int (*unprotect)(void *context, void *packet, int *length);
+    int (*remove_stream)(void *context, uint32_t ssrc);
+};
+
+typedef atomic_uint_fast64_t counter; /* written by one thread, read by any */
+
+struct timeline { /* relay/sequence.py: Timeline */
+    bool joined;
+    int64_t highest, floor, source_highest, sequence_offset;
+    uint32_t timestamp, timestamp_offset;
+};
+
+struct reception { /* relay/sequence.py: Reception */
+    int64_t base, highest;
+    uint64_t received;
+    double jitter, transit;
+    bool has_transit;
+};
+
+struct leg { /* the sinks that a source has on one thread */
+    struct sink **sinks;
+    size_t count, capacity;
+    atomic_bool used; /* so that another thread may ask without the mutex */
+};
+
+struct source {
+    void *srtp;
+    unsigned home; /* index of its thread */
+    atomic_bool muted;
+    bool has_ssrc;
+    uint32_t ssrc;
+    uint32_t ssrcs[MAX_SSRCS];
+    unsigned ssrc_count;
+    uint64_t lost_before;
+    struct reception reception;
+    struct timeline timeline;
+    uint64_t packets, payload_bytes;
+    unsigned references; /* table entries that name it */
+    struct leg legs[MAX_THREADS];
+};
+
+struct sink {
+    void *srtp;
+    struct source *source;
+    struct port *port;
+    size_t position; /* in its leg */
+    struct sockaddr_storage name;
+    socklen_t name_length;
+    uint32_t ssrc;
+    int64_t sequence, sequence_offset, edge;
+    uint32_t timestamp, timestamp_offset;
+    bool fresh;
+    uint64_t packets, payload_bytes;
+    double sent_at;
+};
+
+struct binding { /* one entry of a port's address table */
+    struct sockaddr_storage name;
+    struct source *source; /* NULL: empty */
+};
+
+struct packet { /* a plain packet of a timeline */
+    unsigned char *data;
+    size_t length, payload;
+    int64_t sequence;
+    uint32_t timestamp;
+    double arrival;
+};
+
+struct port {
+    int descriptor;
+    socklen_t name_length;
+    struct thread *thread;
+    struct binding *bindings; /* open addressing, linear probing */
+    size_t binding_count, binding_capacity;
+    struct mmsghdr received[RECEIVE_BATCH], sent[SEND_BATCH];
+    struct iovec received_iov[RECEIVE_BATCH], sent_iov[SEND_BATCH];
+    struct sockaddr_storage received_names[RECEIVE_BATCH];
+    unsigned char control[128]; /* the time stamp of a batch's first datagram */
+    unsigned send_count;
+    _Alignas(64) unsigned char in[RECEIVE_BATCH][SLOT_SIZE];
+    _Alignas(64) unsigned char out[SEND_BATCH][SLOT_SIZE];
+};
+
+struct control_entry { /* a datagram on its way up */
+    unsigned port;
+    uint32_t length;
+    struct sockaddr_storage name;
+    unsigned char data[MAX_DATAGRAM];
+};
+
+struct inbox_entry { /* a plain packet on its way to another thread */
+    struct source *source; /* NULL: the source is gone */
+    struct packet packet;
+    unsigned char data[SLOT_SIZE];
+};
+
+struct thread {
+    const struct srtp_api *srtp;
+    unsigned index;
+    struct thread **threads; /* all of the plane, by index */
+    unsigned thread_count;
+    struct port *ports[MAX_PORTS];
+    unsigned port_count;
+    pthread_t handle;
+    pthread_mutex_t mutex;
+    atomic_uint editors;
+    atomic_bool stopping, running;
+    int epoll, wake, upcall; /* upcall: an eventfd that becomes readable when the ring has something */
+    uint32_t seed;
+
+    struct control_entry *control;
+    atomic_uint control_head, control_tail; /* head: ours; tail: the reader's */
+
+    pthread_mutex_t inbox_mutex;
+    struct inbox_entry *inbox;
+    unsigned inbox_head, inbox_tail;
+
+    counter drops[DROP_REASON_COUNT];
+    counter datagrams, rtp_packets, forwarded;
+    counter latency[LATENCY_BUCKETS], latency_nanoseconds, latency_maximum;
+};
+
+/* Threads. `threads` of a plane are made first, then started; the functions that can fail return false
+   and leave errno. */
+struct thread *thread_new(const struct srtp_api *srtp, struct thread **threads, unsigned index,
+                          unsigned count);
+struct port *thread_open(struct thread *thread, int descriptor, socklen_t name_length);
+bool thread_start(struct thread *thread);
+void thread_stop(struct thread *thread);
+void thread_free(struct thread *thread);
+
+/* Between these two calls a thread's tables may be edited; never while holding the GIL. */
+void thread_lock(struct thread *thread);
+void thread_unlock(struct thread *thread);
+
+/* Tables; the caller has locked the port's thread. */
+struct source *port_find(const struct port *port, const struct sockaddr_storage *name);
+bool port_bind(struct port *port, const struct sockaddr_storage *name, struct source *source);
+void port_unbind(struct port *port, const struct sockaddr_storage *name);
+
+/* Sources and sinks; these lock what they need. */
+bool sink_attach(struct sink *sink, struct source *source, struct thread **threads);
+void sink_detach(struct sink *sink, struct thread **threads);
+void source_forget(struct source *source, struct thread **threads, unsigned count);
+
+/* One datagram that lies at `data` with room for SLOT_SIZE bytes; the caller has locked the thread. */
+void port_take(struct port *port, unsigned char *data, size_t length,
+               const struct sockaddr_storage *name, double arrival);
+void thread_flush(struct thread *thread);
+void thread_take_inbox(struct thread *thread);
+
+/* The oldest datagram of the ring, or NULL; control_done gives its place back. */
+const struct control_entry *control_peek(struct thread *thread);
+void control_done(struct thread *thread);
+
+/* Bring an RTP packet into the form that consumers get (relay/rtp.py: plain), in place; `length` follows.
+   Returns the length of its header, or 0 when it is no RTP packet. */
+size_t rtp_make_plain(unsigned char *data, size_t *length);
+
+#endif

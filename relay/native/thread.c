@@ -1,0 +1,231 @@
+/* A thread of the native plane: it waits for its sockets, and works a batch off at a time. */
+
+#include "plane.h"
+
+#include <errno.h>
+#include <math.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+struct thread *thread_new(const struct srtp_api *srtp, struct thread **threads, unsigned index,
+                          unsigned thread_count)
+{
+    struct thread *thread = calloc(1, sizeof *thread);
+    if (!thread)
+        return NULL;
+    thread->srtp = srtp;
+    thread->threads = threads;
+    thread->index = index;
+    thread->thread_count = thread_count;
+    pthread_mutex_init(&thread->mutex, NULL);
+    pthread_mutex_init(&thread->inbox_mutex, NULL);
+    thread->control = calloc(CONTROL_RING, sizeof *thread->control);
+    thread->inbox = calloc(INBOX_RING, sizeof *thread->inbox);
+    thread->epoll = epoll_create1(EPOLL_CLOEXEC);
+    thread->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    thread->upcall = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    bool made = thread->control && thread->inbox && thread->epoll >= 0 && thread->wake >= 0 &&
+                thread->upcall >= 0 && getrandom(&thread->seed, sizeof thread->seed, 0) > 0 &&
+                epoll_ctl(thread->epoll, EPOLL_CTL_ADD, thread->wake, &event) == 0;
+    if (!made) {
+        thread_free(thread);
+        return NULL;
+    }
+    return thread;
+}
+
+void thread_free(struct thread *thread)
+{
+    for (unsigned i = 0; i < thread->port_count; i++) {
+        free(thread->ports[i]->bindings);
+        free(thread->ports[i]);
+    }
+    int descriptors[] = {thread->epoll, thread->wake, thread->upcall};
+    for (unsigned i = 0; i < 3; i++)
+        if (descriptors[i] > 0)
+            close(descriptors[i]);
+    free(thread->control);
+    free(thread->inbox);
+    pthread_mutex_destroy(&thread->mutex);
+    pthread_mutex_destroy(&thread->inbox_mutex);
+    free(thread);
+}
+
+struct port *thread_open(struct thread *thread, int descriptor, socklen_t name_length)
+{
+    struct port *port = NULL;
+    if (thread->port_count == MAX_PORTS || posix_memalign((void **)&port, 64, sizeof *port))
+        return NULL;
+    memset(port, 0, sizeof *port);
+    port->descriptor = descriptor;
+    port->name_length = name_length;
+    port->thread = thread;
+    for (unsigned i = 0; i < SEND_BATCH; i++) {
+        port->sent_iov[i].iov_base = port->out[i];
+        port->sent[i].msg_hdr = (struct msghdr){
+            .msg_namelen = name_length, .msg_iov = &port->sent_iov[i], .msg_iovlen = 1};
+    }
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = port};
+    if (epoll_ctl(thread->epoll, EPOLL_CTL_ADD, descriptor, &event)) {
+        free(port);
+        return NULL;
+    }
+    thread_lock(thread);
+    thread->ports[thread->port_count++] = port;
+    thread_unlock(thread);
+    return port;
+}
+
+void thread_lock(struct thread *thread)
+{
+    atomic_fetch_add(&thread->editors, 1);
+    pthread_mutex_lock(&thread->mutex);
+    atomic_fetch_sub(&thread->editors, 1);
+}
+
+void thread_unlock(struct thread *thread) { pthread_mutex_unlock(&thread->mutex); }
+
+/* Let waiting editors have the mutex; a mutex alone would let us take it again before they wake. */
+static void yield_to_editors(struct thread *thread)
+{
+    while (atomic_load_explicit(&thread->editors, memory_order_relaxed)) {
+        pthread_mutex_unlock(&thread->mutex);
+        sched_yield();
+        pthread_mutex_lock(&thread->mutex);
+    }
+}
+
+/* Seconds since the kernel received the first datagram of the batch. */
+static double batch_age(struct port *port)
+{
+    struct msghdr *header = &port->received[0].msg_hdr;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPNS) {
+            struct timespec stamp, now;
+            memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
+            clock_gettime(CLOCK_REALTIME, &now);
+            double age = (double)(now.tv_sec - stamp.tv_sec) +
+                         (double)(now.tv_nsec - stamp.tv_nsec) * 1e-9;
+            return age > 0 ? age : 0;
+        }
+    }
+    return 0;
+}
+
+static double monotonic(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static void add_latency(struct thread *thread, double seconds) /* relay/latency.py */
+{
+    double octaves = seconds > 1e-6 ? log2(seconds / 1e-6) : 0;
+    size_t bucket = (size_t)(octaves * 8);
+    uint64_t nanoseconds = (uint64_t)(seconds * 1e9);
+    atomic_fetch_add_explicit(
+        &thread->latency[bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1], 1,
+        memory_order_relaxed);
+    atomic_fetch_add_explicit(&thread->latency_nanoseconds, nanoseconds, memory_order_relaxed);
+    if (nanoseconds > atomic_load_explicit(&thread->latency_maximum, memory_order_relaxed))
+        atomic_store_explicit(&thread->latency_maximum, nanoseconds, memory_order_relaxed);
+}
+
+static int receive_batch(struct port *port)
+{
+    for (unsigned i = 0; i < RECEIVE_BATCH; i++) {
+        port->received_iov[i] = (struct iovec){port->in[i], MAX_DATAGRAM};
+        port->received[i].msg_hdr = (struct msghdr){
+            .msg_name = &port->received_names[i],
+            .msg_namelen = sizeof port->received_names[i],
+            .msg_iov = &port->received_iov[i],
+            .msg_iovlen = 1,
+            .msg_control = i ? NULL : port->control, /* one time stamp is enough: the oldest */
+            .msg_controllen = i ? 0 : sizeof port->control,
+        };
+    }
+    return recvmmsg(port->descriptor, port->received, RECEIVE_BATCH, MSG_DONTWAIT, NULL);
+}
+
+static void serve(struct thread *thread, struct port *port)
+{
+    for (unsigned round = 0; round < MAX_ROUNDS; round++) {
+        int received = receive_batch(port);
+        if (received <= 0)
+            return;
+        double arrival = monotonic() - batch_age(port);
+        uint64_t before = atomic_load_explicit(&thread->forwarded, memory_order_relaxed);
+        for (int i = 0; i < received; i++) {
+            const struct mmsghdr *message = &port->received[i];
+            size_t length = message->msg_hdr.msg_flags & MSG_TRUNC ? MAX_DATAGRAM + 1u
+                                                                   : message->msg_len;
+            port_take(port, port->in[i], length, &port->received_names[i], arrival);
+            yield_to_editors(thread);
+        }
+        thread_flush(thread);
+        if (atomic_load_explicit(&thread->forwarded, memory_order_relaxed) != before)
+            add_latency(thread, monotonic() - arrival);
+        if (received < RECEIVE_BATCH)
+            return;
+    }
+}
+
+static void *run(void *argument)
+{
+    struct thread *thread = argument;
+    struct epoll_event events[MAX_PORTS + 1];
+    while (!atomic_load(&thread->stopping)) {
+        int ready = epoll_wait(thread->epoll, events, MAX_PORTS + 1, -1);
+        pthread_mutex_lock(&thread->mutex);
+        yield_to_editors(thread);
+        for (int i = 0; i < ready; i++) {
+            eventfd_t woken;
+            if (events[i].data.ptr) {
+                serve(thread, events[i].data.ptr);
+            } else {
+                eventfd_read(thread->wake, &woken);
+                thread_take_inbox(thread);
+            }
+        }
+        pthread_mutex_unlock(&thread->mutex);
+    }
+    return NULL;
+}
+
+bool thread_start(struct thread *thread)
+{
+    int error = pthread_create(&thread->handle, NULL, run, thread);
+    atomic_store(&thread->running, error == 0);
+    errno = error;
+    return error == 0;
+}
+
+void thread_stop(struct thread *thread)
+{
+    if (!atomic_exchange(&thread->running, false))
+        return;
+    atomic_store(&thread->stopping, true);
+    eventfd_write(thread->wake, 1);
+    pthread_join(thread->handle, NULL);
+}
+
+const struct control_entry *control_peek(struct thread *thread)
+{
+    unsigned tail = atomic_load_explicit(&thread->control_tail, memory_order_relaxed);
+    if (tail == atomic_load_explicit(&thread->control_head, memory_order_acquire))
+        return NULL;
+    return &thread->control[tail % CONTROL_RING];
+}
+
+void control_done(struct thread *thread)
+{
+    atomic_fetch_add_explicit(&thread->control_tail, 1, memory_order_release);
+}

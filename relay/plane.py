@@ -1,0 +1,132 @@
+"""The seam between the media plane and everything else.
+
+A media plane owns the sockets and forwards RTP; it knows addresses, keys and counters, and nothing of
+ICE, DTLS or RTCP. Whatever is not RTP it hands to `control`. There are two: `forward.py` in plain
+Python, which is the reference, and its twin in C. One test suite holds them equal.
+
+    MediaPlane   sockets, and which address belongs to which source
+    Source       what one publisher sends: keys, reception statistics, timeline
+    Sink         what one consumer gets: keys, address, SSRC, counters of its own
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from .address import Address, Path
+from .srtp import SrtpKeys
+from .stats import DropReason, ForwardLatency
+
+Control = Callable[[Path, bytes], None]
+"""Takes a datagram that is not RTP, and the path that it came by."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCounters:
+    """What came from one publisher.
+
+    packets, payload_bytes, packets_lost: since the beginning, over all of its SSRCs. The rest is of
+    the current SSRC (None before the first packet), for receiver reports: packets received and expected
+    so far, the highest extended sequence number, jitter in clock ticks.
+    """
+
+    packets: int
+    payload_bytes: int
+    packets_lost: int
+    ssrc: int | None
+    received: int
+    expected: int
+    highest_sequence: int
+    jitter: float
+
+
+@dataclass(frozen=True, slots=True)
+class SinkCounters:
+    """What went to one consumer. timestamp, sent_at: the last packet's RTP timestamp and when it went, in
+    seconds on the monotonic clock, for sender reports."""
+
+    packets: int
+    payload_bytes: int
+    timestamp: int
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneCounters:
+    """What the sockets saw since the start."""
+
+    datagrams_received: int
+    rtp_packets_received: int
+    packets_forwarded: int
+    forward_latency: ForwardLatency
+    drops: dict[DropReason, int]
+
+
+class Source(Protocol):
+    """What one publisher sends. muted: while true its packets are received, counted and dropped."""
+
+    muted: bool
+
+    def counters(self) -> SourceCounters:
+        """What came so far."""
+        ...
+
+
+class Sink(Protocol):
+    """What one consumer gets."""
+
+    def detach(self) -> None:
+        """Follow no source any more."""
+        ...
+
+    def counters(self) -> SinkCounters:
+        """What went so far."""
+        ...
+
+
+class MediaPlane(Protocol):
+    """Sockets and forwarding. All calls come from the event loop's thread."""
+
+    def open(self, address: Address) -> Address:
+        """Open a socket (port 0: any) and serve it; the address it got. Raises AddressError."""
+        ...
+
+    def close(self) -> None:
+        """Close every socket. Sources and sinks are of no use from then on."""
+        ...
+
+    def send(self, path: Path, datagram: bytes) -> None:
+        """Send one datagram that is not media, or count why it was not sent."""
+        ...
+
+    def source(self, keys: SrtpKeys, path: Path) -> Source:
+        """A new source, whose packets come by `path` or by others of the same socket's thread."""
+        ...
+
+    def bind(self, path: Path, source: Source) -> None:
+        """Take RTP that comes by `path` as the source's, and nobody else's."""
+        ...
+
+    def unbind(self, path: Path) -> None:
+        """Drop RTP that comes by `path` from now on."""
+        ...
+
+    def sink(self, keys: SrtpKeys, ssrc: int, path: Path, sequence: int, timestamp: int) -> Sink:
+        """A new sink, which sends by `path` under `ssrc`; its first packet follows `sequence` (16
+        bits) and `timestamp` (32 bits)."""
+        ...
+
+    def direct(self, sink: Sink, path: Path) -> None:
+        """Send what the sink gets by `path` from now on."""
+        ...
+
+    def attach(self, sink: Sink, source: Source) -> None:
+        """Let the sink follow `source` from its next packet on, and nothing else: its sequence
+        numbers and timestamps go on where they were."""
+        ...
+
+    def counters(self) -> PlaneCounters:
+        """What happened so far."""
+        ...
