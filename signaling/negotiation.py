@@ -21,7 +21,6 @@ from relay import (
     RtpSource,
     TransportParameters,
 )
-
 from signaling.errors import ErrorCode, SignalingError
 from signaling.messages import Answer, IceCandidateInit, Offer
 

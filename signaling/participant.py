@@ -1,0 +1,115 @@
+"""A participant of a room, what it sends (its publication) and what it hears (its subscriptions).
+
+Plain state: `room.py` changes it, by messages and by what the relay tells. Whether a connection is answered
+or can be consumed is asked of the relay's own state, so that it is written down once.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from relay import ConnectionState
+from signaling.media import MediaConsumer, MediaPublisher
+from signaling.messages import (
+    ConsumerAnswer,
+    ConsumerCounters,
+    ParticipantInfo,
+    PublishAudio,
+    PublisherCounters,
+    ServerMessage,
+    Stats,
+)
+
+
+@dataclass(eq=False, slots=True)
+class Participant:
+    """Somebody in a room. id: random, told to everyone in the room. send: takes a message for the
+    participant's socket, at once and without raising."""
+
+    name: str
+    send: Callable[[ServerMessage], None]
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    muted: bool = False
+    publication: Publication | None = None
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+
+    def info(self) -> ParticipantInfo:
+        """What the others are told."""
+        publication = self.publication
+        heard = publication is not None and publication.is_consumable
+        return ParticipantInfo(
+            participant_id=self.id,
+            name=self.name,
+            muted=self.muted,
+            publisher_id=publication.id if publication and heard else None,
+            track_id=publication.media.track_id if publication and heard else None,
+        )
+
+    def stats(self) -> Stats:
+        """The counters of this participant's own connections."""
+        return Stats(
+            publisher=None if self.publication is None else self.publication.counters(),
+            consumers={item.id: item.counters() for item in self.subscriptions.values()},
+        )
+
+
+@dataclass(eq=False, slots=True)
+class Publication:
+    """A participant's voice. request: the answer that waits for its media. subscriptions: who hears it, by
+    participant id."""
+
+    owner: Participant
+    media: MediaPublisher
+    request: PublishAudio | None = None
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The `publisher_id`."""
+        return self.media.id
+
+    @property
+    def is_consumable(self) -> bool:
+        """Whether its media arrives."""
+        return self.media.state is ConnectionState.CONNECTED
+
+    def counters(self) -> PublisherCounters:
+        """What came so far."""
+        stats = self.media.stats()
+        return PublisherCounters(
+            publisher_id=self.id,
+            packets_received=stats.packets_received,
+            bytes_received=stats.bytes_received,
+            packets_lost=stats.packets_lost,
+            jitter=stats.jitter,
+            round_trip_time=stats.round_trip_time,
+        )
+
+
+@dataclass(eq=False, slots=True)
+class Subscription:
+    """One participant hears another's publication. request: the answer that waits for its media."""
+
+    owner: Participant
+    publication: Publication
+    media: MediaConsumer
+    request: ConsumerAnswer | None = None
+
+    @property
+    def id(self) -> str:
+        """The `consumer_id`."""
+        return self.media.id
+
+    def counters(self) -> ConsumerCounters:
+        """What went so far."""
+        stats = self.media.stats()
+        return ConsumerCounters(
+            publisher_id=self.publication.id,
+            packets_sent=stats.packets_sent,
+            bytes_sent=stats.bytes_sent,
+            packets_lost=stats.packets_lost,
+            jitter=stats.jitter,
+            round_trip_time=stats.round_trip_time,
+        )

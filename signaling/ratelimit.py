@@ -1,0 +1,33 @@
+"""How fast a socket's messages may come: a token bucket that goes into debt. Pure; time is an argument."""
+
+from __future__ import annotations
+
+
+class TokenBucket:
+    """Holds up to `burst` tokens, and gets `rate` new ones a second.
+
+    A message is taken while there is a token for it. One that comes when there is none makes the debt
+    larger: who goes on all the same is told by `debt`, who slows down is soon out of it.
+    """
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._tokens = burst
+        self._at = now
+
+    def take(self, now: float) -> bool:
+        """Take one token at the time `now` (seconds); whether there was one."""
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        self._tokens -= 1
+        return self._tokens >= 0
+
+    def give_back(self, tokens: float) -> None:
+        """Return a part of a token, for a message that cost less."""
+        self._tokens = min(self._burst, self._tokens + tokens)
+
+    @property
+    def debt(self) -> float:
+        """Tokens that were taken without being there."""
+        return max(0.0, -self._tokens)

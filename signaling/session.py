@@ -1,0 +1,167 @@
+"""One socket's end of the protocol, without the socket: frames in, messages out through an outlet.
+
+A session is in no room or in one; `room.py` says what a message means inside. Whatever comes in, there is
+exactly one direct answer to it (the messages with candidates have none but an error), and no exception.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+from signaling.errors import ErrorCode, SignalingError
+from signaling.messages import (
+    AnyClientMessage,
+    ConsumerCandidate,
+    Error,
+    JoinRoom,
+    LeaveRoom,
+    PublisherCandidate,
+    Reason,
+    ResumeRoom,
+    RoomJoined,
+    RoomLeft,
+    ServerMessage,
+    answering,
+    decode,
+    request_id,
+)
+from signaling.participant import Participant
+from signaling.ratelimit import TokenBucket
+from signaling.room import Room
+from signaling.rooms import Rooms
+
+logger = logging.getLogger(__name__)
+
+MESSAGE_RATE = 50.0
+"""Messages a second that a socket may send for ever. Pages send far less once they are connected."""
+
+MESSAGE_BURST = 300.0
+"""Messages at once: who enters a room of a hundred creates and answers a consumer for each of them."""
+
+CANDIDATE_COST = 0.1
+"""Of a message with a candidate: they come ten at a time with every answer, and cost little."""
+
+MAX_DEBT = 100.0
+"""Messages beyond the limit, each refused by `rate_limited`, until the socket is closed."""
+
+POLICY_VIOLATION = 1008
+"""Close code (RFC 6455 §7.4.1)."""
+
+
+class Outlet(Protocol):
+    """Where a session's messages go. Neither method waits or raises; both do nothing once closed."""
+
+    def send(self, message: ServerMessage) -> None:
+        """Queue a message for the client."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket after what is queued."""
+
+
+class Session:
+    """What one client is to the server. now: the time in seconds, on the clock that `receive` gets."""
+
+    def __init__(self, rooms: Rooms, outlet: Outlet, now: float) -> None:
+        self._rooms = rooms
+        self._outlet = outlet
+        self._bucket = TokenBucket(MESSAGE_RATE, MESSAGE_BURST, now)
+        self._place: tuple[Room, Participant] | None = None
+        self._joined_before = False
+        self._ended = False
+
+    def receive(self, frame: str, now: float) -> None:
+        """Handle the text frame that came at the time `now`."""
+        if self._ended:
+            return
+        message: AnyClientMessage | None = None
+        reply: ServerMessage | None
+        try:
+            self._admit(frame, now)
+            message = decode(frame)
+            reply = self._handle(message)
+        except SignalingError as error:
+            id = error.id if message is None else message.id
+            reply = answering(Error(code=error.code, message=error.message), id)
+        except Exception:
+            logger.exception("a message could not be handled")
+            reply = _INTERNAL_ERROR if message is None else answering(_INTERNAL_ERROR, message.id)
+        else:
+            reply = None if reply is None else answering(reply, message.id)
+        if reply is not None:
+            self._outlet.send(reply)
+
+    def end(self, reason: Reason) -> None:
+        """The socket is gone, or going: take the participant out of its room. Idempotent."""
+        self._ended = True
+        self._leave(reason)
+
+    def _admit(self, frame: str, now: float) -> None:
+        if self._bucket.take(now):
+            return
+        if self._bucket.debt > MAX_DEBT:
+            self._outlet.close(POLICY_VIOLATION, "messages kept coming too fast")
+            self.end(Reason.DISCONNECTED)
+        raise SignalingError(
+            ErrorCode.RATE_LIMITED,
+            f"Messages come too fast; at most {MESSAGE_RATE:g} a second are handled.",
+            request_id(frame),
+        )
+
+    def _handle(self, message: AnyClientMessage) -> ServerMessage | None:
+        match message:
+            case JoinRoom():
+                return self._join(message)
+            case ResumeRoom():
+                self._refuse_to_resume()
+            case PublisherCandidate() | ConsumerCandidate():
+                self._bucket.give_back(1 - CANDIDATE_COST)
+        if self._place is None:
+            raise SignalingError(
+                ErrorCode.WRONG_STATE, "You are in no room; join one by join_room first."
+            )
+        if isinstance(message, LeaveRoom):
+            self._leave(Reason.LEFT)
+            return RoomLeft()
+        room, participant = self._place
+        return room.handle(participant, message)
+
+    def _join(self, message: JoinRoom) -> RoomJoined:
+        if self._place is not None:
+            raise SignalingError(
+                ErrorCode.WRONG_STATE, "You are in a room already; leave it by leave_room first."
+            )
+        participant = Participant(message.name, self._outlet.send)
+        room = self._rooms.enter(message.room)
+        others = room.join(participant)
+        self._place = room, participant
+        self._joined_before = True
+        return RoomJoined(
+            room=room.name,
+            participant_id=participant.id,
+            participants=others,
+            ice_servers=[],
+            resume_token=None,
+        )
+
+    def _refuse_to_resume(self) -> None:
+        if self._joined_before:
+            raise SignalingError(
+                ErrorCode.WRONG_STATE, "Only a new socket can resume; this one has been in a room."
+            )
+        raise SignalingError(
+            ErrorCode.NOT_FOUND, "No participant waits for this resume_token; join by join_room."
+        )
+
+    def _leave(self, reason: Reason) -> None:
+        if self._place is None:
+            return
+        room, participant = self._place
+        self._place = None
+        self._rooms.leave(room, participant, reason)
+
+
+_INTERNAL_ERROR = Error(
+    code=ErrorCode.INTERNAL,
+    message="The server failed to handle this message and has logged why; the socket can be used on.",
+)
