@@ -100,6 +100,7 @@ class DtlsEndpoint:
         self._outbox: list[bytes] = []
         self._flight: list[bytes] = []
         self._goodbye: list[bytes] = []
+        self._records = 0
         self._timeout = INITIAL_TIMEOUT
         self._deadline: float | None = None
 
@@ -119,7 +120,7 @@ class DtlsEndpoint:
             return None
         if self.role is DtlsRole.SERVER and not types.isdisjoint((_CHANGE_CIPHER_SPEC, _HANDSHAKE)):
             # The other end repeats its last flight, so ours was lost (RFC 6347 §4.2.4).
-            self._outbox += self._flight
+            self._repeat_flight()
             return None
         return DropReason.DTLS_UNEXPECTED
 
@@ -138,14 +139,8 @@ class DtlsEndpoint:
             return
         self._timeout = min(self._timeout * 2, MAX_TIMEOUT)
         self._deadline = now + self._timeout
-        # OpenSSL repeats under new record numbers, once its own clock agrees; until then the same
-        # bytes again do as well, unless it was only the answer that got lost.
-        try:
-            self._connection.DTLSv1_handle_timeout()
-        except SSL.Error as error:
-            self._fail(f"gave up: {error}")
-            return
-        self._outbox += self._drain() or self._flight
+        # OpenSSL would repeat only when its own clock agrees, which begins at one second.
+        self._repeat_flight()
 
     def goodbye(self) -> list[bytes]:
         """The close_notify alert of a finished handshake, to be sent when the connection closes."""
@@ -172,20 +167,28 @@ class DtlsEndpoint:
         if done:
             self._finish()
 
+    def _repeat_flight(self) -> None:
+        self._outbox += [self._number(datagram) for datagram in self._flight]
+
     def _finish(self) -> None:
         connection = self._connection
         assert connection is not None
         certificate = connection.get_peer_certificate(as_cryptography=True)
         profile = PROFILES_BY_NAME.get(connection.get_selected_srtp_profile().decode())
         if certificate is None or not matches(certificate, self._fingerprints):
-            self._fail("the certificate has another fingerprint than was signaled")
+            self._refuse("the certificate has another fingerprint than was signaled")
         elif profile is None:
-            self._fail("no SRTP profile in common")
+            self._refuse("no SRTP profile in common")
         else:
             self.outcome = _export(connection, profile, self.role)
             connection.shutdown()
             self._goodbye = self._drain()
             self._release()
+
+    def _refuse(self, reason: str) -> None:
+        assert self._connection is not None
+        self._connection.shutdown()  # OpenSSL is content, so it has no alert of its own to send
+        self._fail(reason)
 
     def _fail(self, reason: str) -> None:
         self.outcome = DtlsFailure(reason)
@@ -205,7 +208,20 @@ class DtlsEndpoint:
             try:
                 written += self._connection.bio_read(_READ_SIZE)
             except SSL.WantReadError:
-                return _pack(written)
+                return [self._number(datagram) for datagram in _pack(written)]
+
+    def _number(self, datagram: bytes) -> bytes:
+        """Count the records of epoch 0 ourselves, which nothing protects, so that a repeated record has
+        a new number, as RFC 6347 §4.2.4 wants it: the same one would be dropped as a replay, also where
+        the other end had to forget the first (a ChangeCipherSpec that came too early)."""
+        numbered = bytearray(datagram)
+        position = 0
+        for length in _record_lengths(datagram) or ():
+            if numbered[position + 3 : position + 5] == b"\0\0":
+                numbered[position + 5 : position + 11] = self._records.to_bytes(6, "big")
+                self._records += 1
+            position += length
+        return bytes(numbered)
 
 
 def _accept(*_: object) -> bool:
