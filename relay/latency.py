@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from .stats import ForwardLatency
 
@@ -23,6 +24,16 @@ class LatencyHistogram:
         self._count = 0
         self._sum = 0.0
         self._maximum = 0.0
+
+    @classmethod
+    def of(cls, buckets: Sequence[int], total: float, maximum: float) -> LatencyHistogram:
+        """A histogram that somebody else counted. total, maximum: in seconds."""
+        histogram = cls()
+        histogram._buckets = list(buckets)
+        histogram._count = sum(buckets)
+        histogram._sum = total
+        histogram._maximum = maximum
+        return histogram
 
     def add(self, seconds: float) -> None:
         """Count one duration."""

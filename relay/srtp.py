@@ -65,6 +65,11 @@ class SrtpKeys:
     remote: bytes
 
 
+def function_address(name: str) -> int:
+    """Where one of libsrtp's functions lies, for code that calls it from C."""
+    return int(ffi.cast("uintptr_t", ffi.addressof(_binding.lib, name)))
+
+
 class SrtpContext:
     """A libsrtp context: keys and, per SSRC, rollover counter and replay list.
 
@@ -77,6 +82,11 @@ class SrtpContext:
         self._owner = pylibsrtp.Session(policy)
         self.handle = self._owner._srtp[0]
         self.tag_length = tag_length
+
+    @property
+    def address(self) -> int:
+        """Where the `srtp_t` points, for code that calls libsrtp from C."""
+        return int(ffi.cast("uintptr_t", self.handle))
 
     @classmethod
     def inbound(cls, keys: SrtpKeys) -> SrtpContext:

@@ -296,16 +296,16 @@ static PyObject *source_counters(Source *self, PyObject *Py_UNUSED(ignored))
     has_ssrc = source->has_ssrc;
     thread_unlock(home);
     Py_END_ALLOW_THREADS
-    return Py_BuildValue("KKKKLLdkO", (unsigned long long)packets, (unsigned long long)payload_bytes,
+    return Py_BuildValue("KKKKLLdN", (unsigned long long)packets, (unsigned long long)payload_bytes,
                          (unsigned long long)lost_before, (unsigned long long)reception.received,
                          (long long)reception.base, (long long)reception.highest, reception.jitter,
-                         (unsigned long)ssrc, has_ssrc ? Py_True : Py_False);
+                         has_ssrc ? PyLong_FromUnsignedLong(ssrc) : Py_NewRef(Py_None));
 }
 
 static PyMethodDef source_methods[] = {
     {"mute", (PyCFunction)source_mute, METH_O, "mute(bool): while true, drop what comes."},
     {"counters", (PyCFunction)source_counters, METH_NOARGS,
-     "(packets, payload_bytes, lost_before, received, base, highest, jitter, ssrc, has_ssrc)"},
+     "(packets, payload_bytes, lost_before, received, base, highest, jitter, ssrc or None)"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -337,7 +337,7 @@ static PyObject *sink_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_
     sink->name_length = port->name_length;
     sink->ssrc = ssrc;
     sink->sequence = sequence;
-    sink->timestamp = timestamp;
+    sink->timestamp = sink->sent_timestamp = timestamp;
     self->sink = sink;
     self->plane = (Plane *)Py_NewRef(plane);
     self->owner = Py_NewRef(owner);
@@ -410,7 +410,7 @@ static PyObject *sink_counters(Sink *self, PyObject *Py_UNUSED(ignored))
     thread_lock(sink->port->thread);
     packets = sink->packets;
     payload_bytes = sink->payload_bytes;
-    timestamp = sink->timestamp;
+    timestamp = sink->sent_timestamp;
     sent_at = sink->sent_at;
     thread_unlock(sink->port->thread);
     Py_END_ALLOW_THREADS

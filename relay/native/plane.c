@@ -344,7 +344,7 @@ static void fan_out(struct thread *thread, struct leg *leg, const struct packet 
         port->send_count = slot + 1;
         sink->packets++;
         sink->payload_bytes += packet->payload;
-        sink->timestamp = timestamp;
+        sink->sent_timestamp = timestamp;
         sink->sent_at = packet->arrival;
     }
 }

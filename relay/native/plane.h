@@ -107,7 +107,7 @@ struct sink {
     socklen_t name_length;
     uint32_t ssrc;
     int64_t sequence, sequence_offset, edge;
-    uint32_t timestamp, timestamp_offset;
+    uint32_t timestamp, timestamp_offset, sent_timestamp;
     bool fresh;
     uint64_t packets, payload_bytes;
     double sent_at;

@@ -1,0 +1,210 @@
+"""The native twin of the media plane: what `forward.py` does, on threads without the GIL.
+
+The C code (`native/`) serves the sockets once they are open. It forwards RTP from tables that are edited
+here, and hands everything else up through a ring and an eventfd that the event loop reads. Nothing
+here is on the way of a packet.
+
+The extension is optional; `AVAILABLE` tells whether it was built.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import socket
+from collections import Counter
+from typing import Any
+
+from .address import Address, Path, pack_sockaddr, unpack_sockaddr
+from .latency import LatencyHistogram
+from .plane import Control, PlaneCounters, SinkCounters, SourceCounters
+from .plane import Sink as AnySink
+from .plane import Source as AnySource
+from .srtp import SrtpContext, SrtpKeys, function_address
+from .stats import DropReason
+from .udp import open_socket
+
+try:
+    _native: Any = importlib.import_module("relay._native")
+except ImportError:  # it was installed without a compiler
+    _native = None
+
+AVAILABLE: bool = _native is not None
+
+MAX_CONTROL_BATCH = 64
+"""Datagrams that one wake-up of the event loop takes, so that a flood leaves it its turn."""
+
+
+class NativeSource:
+    """What one publisher sends (`plane.Source`)."""
+
+    def __init__(self, plane: Any, thread: int, keys: SrtpKeys) -> None:
+        context = SrtpContext.inbound(keys)
+        self.native = _native.Source(plane, thread, context.address, context)
+        self._muted = False
+
+    @property
+    def muted(self) -> bool:
+        """While true its packets are received, counted and dropped."""
+        return self._muted
+
+    @muted.setter
+    def muted(self, muted: bool) -> None:
+        self._muted = muted
+        self.native.mute(muted)
+
+    def counters(self) -> SourceCounters:
+        """What came so far."""
+        (packets, payload_bytes, lost_before, received, base, highest, jitter, ssrc) = (
+            self.native.counters()
+        )
+        expected = highest - base + 1 if received else 0
+        return SourceCounters(
+            packets=packets,
+            payload_bytes=payload_bytes,
+            packets_lost=lost_before + max(0, expected - received),
+            ssrc=ssrc,
+            received=received,
+            expected=expected,
+            highest_sequence=highest,
+            jitter=jitter,
+        )
+
+
+class NativeSink:
+    """What one consumer gets (`plane.Sink`)."""
+
+    def __init__(self, native: Any) -> None:
+        self.native = native
+
+    def detach(self) -> None:
+        """Follow no source any more."""
+        self.native.detach()
+
+    def counters(self) -> SinkCounters:
+        """What went so far."""
+        return SinkCounters(*self.native.counters())
+
+
+class NativePlane:
+    """The media plane on native threads (`plane.MediaPlane`). threads: how many."""
+
+    def __init__(self, control: Control, threads: int = 1) -> None:
+        self._control = control
+        self._plane = _native.Plane(
+            function_address("srtp_protect"),
+            function_address("srtp_unprotect"),
+            function_address("srtp_remove_stream"),
+            threads,
+        )
+        self._threads = threads
+        self._ports: dict[Address, tuple[int, int, socket.socket]] = {}
+        self._locals: list[Address] = []
+        self._drops: Counter[DropReason] = Counter()
+        self._running = False
+
+    def open(self, address: Address, thread: int = 0) -> Address:
+        """Open a socket (port 0: any) for one of the threads; the address it got."""
+        if not self._running:
+            self._start()
+        udp = open_socket(address)
+        local = Address(*udp.getsockname()[:2])
+        port = self._plane.open(thread, udp.fileno(), len(pack_sockaddr(local)))
+        self._ports[local] = (port, thread, udp)
+        self._locals.append(local)
+        return local
+
+    def _start(self) -> None:
+        self._plane.start()
+        self._running = True
+        loop = asyncio.get_running_loop()
+        for thread in range(self._threads):
+            loop.add_reader(self._plane.upcall(thread), self._readable, thread)
+
+    def close(self) -> None:
+        """Stop the threads and close every socket."""
+        if not self._running:
+            return
+        self._running = False
+        for thread in range(self._threads):
+            asyncio.get_running_loop().remove_reader(self._plane.upcall(thread))
+        self._plane.stop()
+        for _, _, udp in self._ports.values():
+            udp.close()
+        self._ports.clear()
+
+    def send(self, path: Path, datagram: bytes) -> None:
+        """Send one datagram that is not media."""
+        if path.local not in self._ports:
+            return
+        try:
+            self._ports[path.local][2].sendto(datagram, tuple(path.remote))
+        except BlockingIOError:
+            self._drops[DropReason.SEND_BUFFER_FULL] += 1
+        except OSError:
+            self._drops[DropReason.SEND_FAILED] += 1
+
+    def source(self, keys: SrtpKeys, path: Path) -> NativeSource:
+        """A new source, on the thread of the path's socket."""
+        return NativeSource(self._plane, self._ports[path.local][1], keys)
+
+    def bind(self, path: Path, source: AnySource) -> None:
+        """Take RTP that comes by `path` as the source's."""
+        assert isinstance(source, NativeSource)
+        self._plane.bind(self._ports[path.local][0], pack_sockaddr(path.remote), source.native)
+
+    def unbind(self, path: Path) -> None:
+        """Undo `bind`, if it was done."""
+        if path.local in self._ports:
+            self._plane.bind(self._ports[path.local][0], pack_sockaddr(path.remote), None)
+
+    def sink(
+        self, keys: SrtpKeys, ssrc: int, path: Path, sequence: int, timestamp: int
+    ) -> NativeSink:
+        """A new sink, which sends by `path`; its first packet follows `sequence` and `timestamp`."""
+        context = SrtpContext.outbound(keys, ssrc)
+        port, name = self._ports[path.local][0], pack_sockaddr(path.remote)
+        return NativeSink(
+            _native.Sink(
+                self._plane, port, name, context.address, context, ssrc, sequence, timestamp
+            )
+        )
+
+    def direct(self, sink: AnySink, path: Path) -> None:
+        """Send what the sink gets by `path` from now on."""
+        assert isinstance(sink, NativeSink)
+        sink.native.direct(self._ports[path.local][0], pack_sockaddr(path.remote))
+
+    def attach(self, sink: AnySink, source: AnySource) -> None:
+        """Let the sink follow `source` from its next packet on."""
+        assert isinstance(sink, NativeSink)
+        assert isinstance(source, NativeSource)
+        sink.native.attach(source.native)
+
+    def counters(self) -> PlaneCounters:
+        """What happened so far, on all threads."""
+        (datagrams,), (rtp,), (forwarded,), drops, latency, (total,), (maximum,) = (
+            self._plane.counters()
+        )
+        named = {
+            DropReason[name]: count
+            for name, count in zip(_native.DROP_REASONS, drops, strict=True)
+            if count
+        }
+        return PlaneCounters(
+            datagrams_received=datagrams,
+            rtp_packets_received=rtp,
+            packets_forwarded=forwarded,
+            forward_latency=LatencyHistogram.of(latency, total * 1e-9, maximum * 1e-9).summary(),
+            drops=dict(self._drops + Counter(named)),
+        )
+
+    def _readable(self, thread: int) -> None:
+        upcall = self._plane.upcall(thread)
+        os.eventfd_read(upcall)
+        batch = self._plane.control(thread, MAX_CONTROL_BATCH)
+        if len(batch) == MAX_CONTROL_BATCH:
+            os.eventfd_write(upcall, 1)  # there may be more
+        for port, name, datagram in batch:
+            self._control(Path(self._locals[port], unpack_sockaddr(name)), datagram)
