@@ -18,7 +18,7 @@ from .parameters import (
     TransportParameters,
 )
 from .publisher import Publisher
-from .server import Relay, RelayConfig
+from .server import PlaneKind, Relay, RelayConfig
 from .stats import ConsumerStats, DropReason, ForwardLatency, PublisherStats, RelayStats
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "IceParameters",
     "InvalidStateError",
     "ParameterError",
+    "PlaneKind",
     "Publisher",
     "PublisherStats",
     "Relay",

@@ -36,7 +36,8 @@ FIRST_REPORT_DELAY = 0.5
 class Connection(AsyncIOEventEmitter):
     """One transport to one browser, with media one way.
 
-    id: random and unguessable, safe in URLs. local: what to offer the other end.
+    id: random and unguessable, safe in URLs. local: what to offer the other end. thread: the media
+    plane's that carries it.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class Connection(AsyncIOEventEmitter):
         addresses: tuple[Address, ...],
         candidates: tuple[IceCandidate, ...],
         fingerprint: DtlsFingerprint,
+        thread: int,
     ) -> None:
         super().__init__()
+        self.thread = thread
         self.id = secrets.token_urlsafe(12)
         self.ssrc = secrets.randbelow(0xFFFFFFFF) + 1
         self.cname = secrets.token_urlsafe(12)

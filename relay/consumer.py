@@ -39,9 +39,10 @@ class Consumer(Connection):
         addresses: tuple[Address, ...],
         candidates: tuple[IceCandidate, ...],
         fingerprint: DtlsFingerprint,
+        thread: int,
         publisher: Publisher,
     ) -> None:
-        super().__init__(router, addresses, candidates, fingerprint)
+        super().__init__(router, addresses, candidates, fingerprint, thread)
         self.publisher = publisher
         publisher.consumers.add(self)
         self._sink: Sink | None = None

@@ -211,8 +211,8 @@ class PythonPlane:
         self._rtp_packets_received = 0
         self._packets_forwarded = 0
 
-    def open(self, address: Address) -> Address:
-        """Open a socket (port 0: any); the address it got. Raises AddressError."""
+    def open(self, address: Address, thread: int = 0) -> Address:
+        """Open a socket (port 0: any); the address it got. Raises AddressError. There is one thread."""
         port = Port(open_socket(address))
         self._ports[port.local] = port
         asyncio.get_running_loop().add_reader(port.descriptor, self._readable, port)

@@ -32,6 +32,9 @@ except ImportError:  # it was installed without a compiler
 
 AVAILABLE: bool = _native is not None
 
+MAX_THREADS = 16
+"""As many as the C code has room for."""
+
 MAX_CONTROL_BATCH = 64
 """Datagrams that one wake-up of the event loop takes, so that a flood leaves it its turn."""
 

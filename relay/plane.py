@@ -87,10 +87,11 @@ class Sink(Protocol):
 
 
 class MediaPlane(Protocol):
-    """Sockets and forwarding. All calls come from the event loop's thread."""
+    """Sockets and forwarding, on one or more threads. All calls come from the event loop's thread."""
 
-    def open(self, address: Address) -> Address:
-        """Open a socket (port 0: any) and serve it; the address it got. Raises AddressError."""
+    def open(self, address: Address, thread: int = 0) -> Address:
+        """Open a socket (port 0: any) and serve it on a thread; the address it got. Raises
+        AddressError."""
         ...
 
     def close(self) -> None:

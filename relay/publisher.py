@@ -39,8 +39,9 @@ class Publisher(Connection):
         addresses: tuple[Address, ...],
         candidates: tuple[IceCandidate, ...],
         fingerprint: DtlsFingerprint,
+        thread: int,
     ) -> None:
-        super().__init__(router, addresses, candidates, fingerprint)
+        super().__init__(router, addresses, candidates, fingerprint, thread)
         self.track_id = secrets.token_urlsafe(12)
         self.consumers: set[Consumer] = set()
         self._source: Source | None = None

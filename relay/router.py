@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from typing import Protocol
 
 from .address import Path
 from .demux import Protocol as WireProtocol
 from .demux import classify
 from .dtls import DtlsContext
-from .forward import PythonPlane
 from .ice import IceMux
-from .plane import MediaPlane
+from .plane import Control, MediaPlane
 from .stats import DropReason
 
 logger = logging.getLogger(__name__)
@@ -38,9 +38,9 @@ class Endpoint(Protocol):
 class Router:
     """The tables that all connections of a relay share. drops: what reached no connection."""
 
-    def __init__(self, dtls: DtlsContext) -> None:
+    def __init__(self, dtls: DtlsContext, create_plane: Callable[[Control], MediaPlane]) -> None:
         self.dtls = dtls
-        self.plane: MediaPlane = PythonPlane(self.receive)
+        self.plane = create_plane(self.receive)
         self.ice = IceMux(self.plane.send, self.drop)
         self.bindings: dict[Path, Endpoint] = {}
         self.drops: Counter[DropReason] = Counter()

@@ -12,7 +12,9 @@ All calls belong on the event loop that `start` ran on.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeVar
 
 from .address import Address
@@ -22,8 +24,13 @@ from .consumer import Consumer
 from .dtls import DtlsContext
 from .errors import AddressError, InvalidStateError, ParameterError
 from .events import CloseReason, ConnectionState
+from .forward import PythonPlane
 from .interfaces import candidates, media_hosts
+from .native import AVAILABLE as NATIVE_AVAILABLE
+from .native import MAX_THREADS, NativePlane
 from .parameters import IceCandidate
+from .placement import Placement
+from .plane import Control, MediaPlane
 from .publisher import Publisher
 from .router import Router
 from .stats import RelayStats
@@ -31,6 +38,15 @@ from .stats import RelayStats
 C = TypeVar("C", bound=Connection)
 
 DEFAULT_MEDIA_PORT = 40_000
+
+
+class PlaneKind(StrEnum):
+    """Which media plane forwards."""
+
+    AUTO = "auto"
+    """The native one where it was built, else the one in Python."""
+    NATIVE = "native"
+    PYTHON = "python"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,76 +57,94 @@ class RelayConfig:
     media_port: the one UDP port; 0 picks a free one. announce: addresses that clients are told in
     place of the local ones, for a relay behind address translation; with `local` among them, beside
     those. loopback: whether the loopback addresses count among the machine's.
+    media_plane: native or Python. media_threads: threads of the native one, 1 to 16; each takes a port
+    of its own, counted up from `media_port`.
     """
 
     media_hosts: tuple[str, ...] = ()
     media_port: int = DEFAULT_MEDIA_PORT
     announce: tuple[str, ...] = ()
     loopback: bool = True
+    media_plane: PlaneKind = PlaneKind.AUTO
+    media_threads: int = 1
 
 
 class Relay:
-    """Publishers, consumers, and the UDP port that they share."""
+    """Publishers, consumers, and the UDP port that they share.
+
+    plane: the kind of media plane that forwards, `NATIVE` or `PYTHON`. Raises ParameterError when the
+    configuration asks for one that is not there.
+    """
 
     def __init__(self, config: RelayConfig | None = None) -> None:
         self.config = config or RelayConfig()
+        self.plane = _choose(self.config)
         self._certificate = Certificate.generate()
-        self._router = Router(DtlsContext(self._certificate))
-        self._addresses: tuple[Address, ...] = ()
+        self._router = Router(DtlsContext(self._certificate), self._create_plane)
+        self._placement = Placement(self.config.media_threads)
+        self._addresses: list[tuple[Address, ...]] = [()] * self.config.media_threads
         self._connections: set[Connection] = set()
         self._running = False
 
     @property
-    def candidates(self) -> tuple[IceCandidate, ...]:
-        """What clients are told, best first; empty before `start`."""
-        return candidates(self._addresses, self.config.announce)
-
-    @property
     def addresses(self) -> tuple[Address, ...]:
         """The addresses that the relay's sockets are bound to; empty before `start`."""
-        return self._addresses
+        return tuple(address for addresses in self._addresses for address in addresses)
+
+    @property
+    def candidates(self) -> tuple[IceCandidate, ...]:
+        """What clients are told, best first; empty before `start`. With several media threads each
+        client is told those of its own."""
+        return candidates(self.addresses, self.config.announce)
 
     async def start(self) -> None:
         """Open the sockets. Raises AddressError when one cannot be had, ParameterError for addresses
         that are none."""
         if self._running:
             raise InvalidStateError("the relay", "running", "stopped")
-        hosts = media_hosts(self.config.media_hosts, loopback=self.config.loopback)
         candidates((), self.config.announce)
+        hosts = media_hosts(self.config.media_hosts, loopback=self.config.loopback)
         if not hosts:
             raise ParameterError("media hosts", "at least one address of this machine")
-        port = self.config.media_port
         try:
-            for host in hosts:
-                address = self._router.plane.open(Address(host, port))
-                self._addresses += (address,)
-                port = address.port  # one port for everybody, also when it was picked
+            for thread in range(self.config.media_threads):
+                self._open(hosts, thread)
         except AddressError:
             self._close_sockets()
             raise
         self._running = True
 
+    def _open(self, hosts: list[str], thread: int) -> None:
+        """Open one port for all hosts: the thread's share of the configured ones, or any."""
+        port = self.config.media_port and self.config.media_port + thread
+        for host in hosts:
+            address = self._router.plane.open(Address(host, port), thread)
+            self._addresses[thread] += (address,)
+            port = address.port  # the same for every host, also when it was picked
+
     async def add_media_host(self, host: str) -> None:
         """Open the UDP port on one more address, for an interface that came up. Living connections
         use it too: each emits `local_candidate`. Raises AddressError, InvalidStateError."""
         self._require_running()
-        address = self._router.plane.open(Address(host, self._addresses[0].port))
-        before = self.candidates
-        self._addresses += (address,)
-        found = tuple(
-            candidate
-            for candidate in self.candidates
-            if (candidate.address, candidate.port) not in {(c.address, c.port) for c in before}
-        )
+        before = [self._local(thread)[1] for thread in range(self.config.media_threads)]
+        for thread in range(self.config.media_threads):
+            port = self._addresses[thread][0].port
+            self._addresses[thread] += (self._router.plane.open(Address(host, port), thread),)
         for connection in tuple(self._connections):
-            connection.add_local_candidate(address, found)
+            addresses, told = self._local(connection.thread)
+            known = {(candidate.address, candidate.port) for candidate in before[connection.thread]}
+            found = [new for new in told if (new.address, new.port) not in known]
+            connection.add_local_candidate(addresses[-1], tuple(found))
 
-    def create_publisher(self) -> Publisher:
-        """A connection that a browser will send its voice by. Raises InvalidStateError."""
+    def create_publisher(self, room: Hashable = None) -> Publisher:
+        """A connection that a browser will send its voice by. room: whatever tells one room from
+        another; its publishers share a media thread. Raises InvalidStateError."""
         self._require_running()
-        return self._keep(
-            Publisher(self._router, self._addresses, self.candidates, self._certificate.fingerprint)
+        thread = self._placement.place_publisher(room)
+        publisher = Publisher(
+            self._router, *self._local(thread), self._certificate.fingerprint, thread
         )
+        return self._keep(publisher, room)
 
     def create_consumer(self, publisher: Publisher) -> Consumer:
         """A connection that gets `publisher`'s voice. Raises InvalidStateError unless that one is
@@ -118,15 +152,11 @@ class Relay:
         self._require_running()
         if publisher.state is not ConnectionState.CONNECTED:
             raise InvalidStateError("the publisher", publisher.state, ConnectionState.CONNECTED)
-        return self._keep(
-            Consumer(
-                self._router,
-                self._addresses,
-                self.candidates,
-                self._certificate.fingerprint,
-                publisher,
-            )
+        thread = self._placement.place_consumer(publisher.thread)
+        consumer = Consumer(
+            self._router, *self._local(thread), self._certificate.fingerprint, thread, publisher
         )
+        return self._keep(consumer, None)
 
     def stats(self) -> RelayStats:
         """Counters since the start, and what there is now."""
@@ -151,15 +181,41 @@ class Relay:
         await self._router.ice.close()
         self._close_sockets()
 
+    def _create_plane(self, control: Control) -> MediaPlane:
+        if self.plane is PlaneKind.NATIVE:
+            return NativePlane(control, self.config.media_threads)
+        return PythonPlane(control)
+
+    def _local(self, thread: int) -> tuple[tuple[Address, ...], tuple[IceCandidate, ...]]:
+        """A thread's addresses, and what clients are told of them."""
+        addresses = self._addresses[thread]
+        return addresses, candidates(addresses, self.config.announce)
+
     def _close_sockets(self) -> None:
         self._router.plane.close()
-        self._addresses = ()
+        self._addresses = [()] * self.config.media_threads
 
     def _require_running(self) -> None:
         if not self._running:
             raise InvalidStateError("the relay", "stopped", "running")
 
-    def _keep(self, connection: C) -> C:
+    def _keep(self, connection: C, room: Hashable) -> C:
+        def forget(_: CloseReason) -> None:
+            self._connections.discard(connection)
+            self._placement.release(connection.thread, room)
+
         self._connections.add(connection)
-        connection.once("closed", lambda _: self._connections.discard(connection))
+        connection.once("closed", forget)
         return connection
+
+
+def _choose(config: RelayConfig) -> PlaneKind:
+    """The kind of plane that a configuration gets. Raises ParameterError."""
+    if config.media_plane is PlaneKind.NATIVE and not NATIVE_AVAILABLE:
+        raise ParameterError("media plane", "python: the native one was not built on installation")
+    native = config.media_plane is not PlaneKind.PYTHON and NATIVE_AVAILABLE
+    if not 1 <= config.media_threads <= MAX_THREADS:
+        raise ParameterError("media threads", f"1 to {MAX_THREADS}")
+    if config.media_threads > 1 and not native:
+        raise ParameterError("media threads", "1 with the Python media plane")
+    return PlaneKind.NATIVE if native else PlaneKind.PYTHON
