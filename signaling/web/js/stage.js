@@ -118,9 +118,11 @@ export class Stage {
    * @param {string} chosen id; "" while none is in use
    */
   setDevices(devices, chosen) {
-    this.#device.replaceChildren(...devices.map(({ id, label }) => new Option(label, id)));
+    const inUse = chosen !== "";
+    const listed = inUse ? devices : [{ id: "", label: "None" }];
+    this.#device.replaceChildren(...listed.map(({ id, label }) => new Option(label, id)));
     this.#device.value = chosen;
-    this.#device.disabled = chosen === "";
+    this.#device.disabled = !inUse;
   }
 
   /** @param {boolean} refused */
