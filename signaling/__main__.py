@@ -1,0 +1,93 @@
+"""The command line: `rtp-relay serve`, `rtp-relay schema`. The only module that knows click."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from signaling import config
+from signaling.errors import ConfigError, StartError
+from signaling.messages import schema_text
+from signaling.service import run
+
+USAGE_ERROR = 2
+START_ERROR = 1
+
+try:
+    _VERSION = version("rtp-relay")
+except PackageNotFoundError:
+    _VERSION = "(not installed)"
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@click.group()
+@click.version_option(_VERSION, prog_name="rtp-relay")
+def main() -> None:
+    """A voice relay (SFU) for browsers: rooms in which people talk, on one UDP port."""
+
+
+def _config_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A click option for each row of `config.OPTIONS`. Values are read there, whatever their source."""
+    for option in reversed(config.OPTIONS):
+        default = config.default(option)
+        command = click.option(
+            option.flag,
+            option.name,
+            metavar=option.metavar,
+            multiple=option.many,
+            help=f"{option.help}{' Default: ' + default + '.' if default else ''}",
+        )(command)
+    return command
+
+
+@main.command()
+@_config_options
+@click.option(
+    "--config", "path", metavar="FILE", envvar="RTP_RELAY_CONFIG", help="Options in a TOML file."
+)
+def serve(path: str | None, **flags: Any) -> None:
+    """Serve rooms and the web client until SIGINT or SIGTERM.
+
+    Every option can also be given as an environment variable, such as RTP_RELAY_MEDIA_PORT, and in the
+    file that --config names, such as media_port = 40000. A flag goes before a variable, a variable
+    before the file. An option that may be repeated takes a comma-separated list in a variable, and a
+    list in the file.
+    """
+    try:
+        settings = config.load(flags, os.environ, None if path is None else Path(path))
+        _start_logging(settings.log_level)
+        asyncio.run(run(settings, click.echo, _VERSION))
+    except ConfigError as error:
+        _exit(error, USAGE_ERROR)
+    except StartError as error:
+        _exit(error, START_ERROR)
+
+
+@main.command()
+def schema() -> None:
+    """Write the protocol's messages as JSON Schema to standard output."""
+    click.echo(schema_text(), nl=False)
+
+
+def _start_logging(level: str) -> None:
+    logging.basicConfig(level=level.upper(), format=_LOG_FORMAT)
+    if level != "debug":
+        # It tells of every page that is fetched.
+        logging.getLogger("websockets").setLevel(logging.WARNING)
+
+
+def _exit(error: Exception, status: int) -> None:
+    click.echo(f"rtp-relay: {error}", err=True)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main(prog_name="rtp-relay")

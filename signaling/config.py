@@ -1,0 +1,209 @@
+"""The options of `rtp-relay serve`: one row each, and four places where a value may come from.
+
+A flag (`--media-port`) goes before an environment variable (`RTP_RELAY_MEDIA_PORT`), that before the TOML
+file (`media_port`), that before the default. Whatever is wrong is said with the place that it came from.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from relay import RelayConfig
+from signaling.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "RTP_RELAY_"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+_LOCAL = "local"
+"""Among the announced addresses: the machine's own stay announced, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How to serve.
+
+    host, port: of HTTP and WebSocket; port 0 picks a free one. media_host, media_port, announce: see
+    `RelayConfig`. cert, key: PEM files, both or none. max_participants: in a room.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    media_host: tuple[str, ...] = ()
+    media_port: int = RelayConfig().media_port
+    announce: tuple[str, ...] = ()
+    cert: Path | None = None
+    key: Path | None = None
+    max_participants: int = 100
+    max_rooms: int = 1000
+    log_level: str = "info"
+
+    def __post_init__(self) -> None:
+        if (self.cert is None) != (self.key is None):
+            given, missing = ("cert", "key") if self.key is None else ("key", "cert")
+            raise ConfigError(f"--{given}", f"needs --{missing} as well; HTTPS takes both")
+
+
+class _Unusable(ValueError):
+    """Says what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option. name: as in `Config`. read: makes a value of a flag's or variable's text, or of what
+    TOML holds. many: whether it may be given more than once."""
+
+    name: str
+    read: Callable[[object], Any]
+    metavar: str
+    help: str
+    many: bool = False
+
+    @property
+    def flag(self) -> str:
+        """On the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """In the environment."""
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+
+def _integer(low: int, high: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+            value = int(value)
+        if type(value) is not int or not low <= value <= high:
+            raise _Unusable(f"expected a whole number from {low} to {high}")
+        return value
+
+    return read
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise _Unusable("expected a text that is not empty")
+    return value
+
+
+def _address(value: object) -> str:
+    try:
+        return str(ip_address(_text(value)))
+    except ValueError:
+        raise _Unusable("expected an IPv4 or IPv6 address") from None
+
+
+def _announced(value: object) -> str:
+    return _LOCAL if value == _LOCAL else _address(value)
+
+
+def _path(value: object) -> Path:
+    return Path(_text(value))
+
+
+def _level(value: object) -> str:
+    level = _text(value).lower()
+    if level not in LOG_LEVELS:
+        raise _Unusable(f"expected one of {', '.join(LOG_LEVELS)}")
+    return level
+
+
+OPTIONS = (
+    Option("host", _text, "ADDRESS", "Listen here for HTTP and WebSocket."),
+    Option("port", _integer(0, 65535), "PORT", "TCP port of HTTP and WebSocket; 0 picks one."),
+    Option(
+        "media_host",
+        _address,
+        "ADDRESS",
+        "Receive media here; without it, on every address of the machine.",
+        many=True,
+    ),
+    Option("media_port", _integer(0, 65535), "PORT", "The one UDP port of media; 0 picks one."),
+    Option(
+        "announce",
+        _announced,
+        "ADDRESS",
+        "Public address to tell clients in place of the local ones; 'local' keeps those, too.",
+        many=True,
+    ),
+    Option("cert", _path, "FILE", "Certificate chain (PEM), for HTTPS; needs --key."),
+    Option("key", _path, "FILE", "The certificate's private key (PEM); needs --cert."),
+    Option("max_participants", _integer(1, 10_000), "NUMBER", "Participants in a room at most."),
+    Option("max_rooms", _integer(1, 1_000_000), "NUMBER", "Rooms at the same time at most."),
+    Option("log_level", _level, "LEVEL", f"How much to log: {', '.join(LOG_LEVELS)}."),
+)
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def load(
+    flags: Mapping[str, str | tuple[str, ...] | None],
+    environment: Mapping[str, str],
+    path: Path | None = None,
+) -> Config:
+    """The configuration from all places. flags: by name, None or empty where not given; path: of the TOML
+    file. Raises ConfigError."""
+    values = {} if path is None else _from_file(path)
+    values |= _from_environment(environment)
+    values |= _from_flags(flags)
+    return Config(**values)
+
+
+def default(option: Option) -> str:
+    """An option's default in words, for the help text."""
+    value = next(field.default for field in fields(Config) if field.name == option.name)
+    return "" if value in (None, ()) else str(value)
+
+
+def _from_flags(flags: Mapping[str, str | tuple[str, ...] | None]) -> dict[str, Any]:
+    return {
+        option.name: _read(option, given, option.flag)
+        for option in OPTIONS
+        if (given := flags.get(option.name)) not in (None, ())
+    }
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for option in OPTIONS:
+        # An empty variable is one that is not set: service files write `RTP_RELAY_CERT=`.
+        text = environment.get(option.variable, "").strip()
+        if text:
+            given = re.split(r"[\s,]+", text.strip(" ,")) if option.many else text
+            values[option.name] = _read(option, given, option.variable)
+    return values
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError("--config", f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError("--config", f"{path} is not TOML: {error}") from error
+    values: dict[str, Any] = {}
+    for key, given in table.items():
+        source = f"{key} in {path}"
+        option = _BY_NAME.get(key.replace("-", "_"))
+        if option is None:
+            raise ConfigError(source, f"no such option; there are {', '.join(_BY_NAME)}")
+        if option.name in values:
+            raise ConfigError(source, "given twice")
+        values[option.name] = _read(option, given, source)
+    return values
+
+
+def _read(option: Option, given: object, source: str) -> Any:
+    """One value, or a tuple of them for an option that may be given more than once."""
+    try:
+        if not option.many:
+            return option.read(given)
+        items = given if isinstance(given, list | tuple) else (given,)
+        return tuple(dict.fromkeys(option.read(item) for item in items))
+    except _Unusable as error:
+        raise ConfigError(source, str(error), given) from None

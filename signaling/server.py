@@ -1,0 +1,172 @@
+"""The HTTP port: WebSockets at `/ws`, pages everywhere else. The only module that knows websockets.
+
+Each socket has a session (what its messages mean), an outbox (what waits to be written) and two tasks: one
+reads frames into the session, one writes what the outbox holds. No socket ever waits for another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import ssl
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+
+from websockets import ConnectionClosed, Headers, Request, Response
+from websockets.asyncio.server import Server, ServerConnection, serve
+
+from signaling.errors import StartError
+from signaling.messages import Reason
+from signaling.outbox import Closing, Outbox
+from signaling.rooms import Rooms
+from signaling.session import Session
+from signaling.site import METHODS, Site
+
+logger = logging.getLogger(__name__)
+
+WEBSOCKET_PATH = "/ws"
+
+MAX_FRAME_SIZE = 64 * 1024
+"""Bytes of a message; a browser's largest, an answer, has about 3 KiB."""
+
+PING_INTERVAL = 20.0
+"""Seconds between pings, and until a pong must have come: proxies drop what is silent for 60 s."""
+
+CLOSE_TIMEOUT = 3.0
+"""Seconds that the other end has to answer a close frame."""
+
+GOING_AWAY = 1001
+UNSUPPORTED_DATA = 1003
+"""Close codes (RFC 6455 §7.4.1)."""
+
+_LEFT_CODES = (1000, GOING_AWAY)
+"""What a page closes its socket with that knows what it does, or that is being closed itself."""
+
+
+class SignalingServer:
+    """Serves rooms to WebSockets, and the site to browsers.
+
+    host, port: where to listen; port 0 picks a free one. tls: for HTTPS, None for HTTP.
+    """
+
+    def __init__(
+        self, rooms: Rooms, site: Site, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._rooms = rooms
+        self._site = site
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._server: Server | None = None
+        self._outboxes: set[Outbox] = set()
+        self._shutting_down = False
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, once started."""
+        if self._server is None:
+            return self._port
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def start(self) -> None:
+        """Listen. Raises StartError."""
+        try:
+            self._server = await serve(
+                self._serve,
+                self._host,
+                self._port,
+                ssl=self._tls,
+                process_request=self._process_request,
+                server_header=None,
+                compression=None,
+                max_size=MAX_FRAME_SIZE,
+                ping_interval=PING_INTERVAL,
+                ping_timeout=PING_INTERVAL,
+                close_timeout=CLOSE_TIMEOUT,
+            )
+        except OSError as error:
+            where = f"cannot listen on {self._host} port {self._port}"
+            # asyncio puts a sentence of its own around the system's words; a name that cannot be
+            # resolved has a number that is none of the system's.
+            known = error.errno is not None and error.errno > 0
+            raise StartError(where, os.strerror(error.errno) if known else str(error)) from error
+
+    def drain(self) -> None:
+        """Take no more sockets, and no more messages from those that are open."""
+        self._shutting_down = True
+        if self._server is not None:
+            self._server.close(close_connections=False)
+
+    async def close(self) -> None:
+        """Drain, write what waits, and close every socket (1001)."""
+        self.drain()
+        if self._server is None:
+            return
+        for outbox in self._outboxes:
+            outbox.close(GOING_AWAY, "the server is shutting down")
+        await self._server.wait_closed()
+
+    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        path = request.path.partition("?")[0]
+        if path == WEBSOCKET_PATH and request.method in METHODS:
+            return None  # a WebSocket handshake, or 426 for what is none
+        page = self._site.respond(
+            request.method, request.path, ", ".join(request.headers.get_all("If-None-Match"))
+        )
+        headers = Headers(page.headers)
+        headers["Date"] = formatdate(usegmt=True)
+        headers["Connection"] = "close"
+        if page.status is not HTTPStatus.NOT_MODIFIED:
+            headers["Content-Length"] = str(len(page.body))
+        body = b"" if request.method == "HEAD" else page.body
+        return Response(page.status.value, page.status.phrase, headers, body)
+
+    async def _serve(self, socket: ServerConnection) -> None:
+        outbox = Outbox(lambda payload: socket.send(payload, text=True))
+        session = Session(self._rooms, outbox, asyncio.get_running_loop().time())
+        self._outboxes.add(outbox)
+        reader = asyncio.create_task(self._read(socket, session, outbox))
+        writer = asyncio.create_task(outbox.run())
+        try:
+            ends: set[asyncio.Future[Any]] = {reader, outbox.closed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._outboxes.discard(outbox)
+            session.end(self._reason(socket, outbox))
+            writer.cancel()
+            if outbox.closed.done():
+                await _close(socket, outbox.closed.result())
+            await asyncio.gather(reader, writer, return_exceptions=True)
+
+    async def _read(self, socket: ServerConnection, session: Session, outbox: Outbox) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(ConnectionClosed):
+            async for frame in socket:
+                if self._shutting_down:
+                    continue
+                if isinstance(frame, str):
+                    session.receive(frame, loop.time())
+                else:
+                    session.end(Reason.DISCONNECTED)
+                    outbox.close(UNSUPPORTED_DATA, "expected a text frame with a JSON object")
+
+    def _reason(self, socket: ServerConnection, outbox: Outbox) -> Reason:
+        """Why the participant goes."""
+        if self._shutting_down:
+            return Reason.SHUTDOWN
+        if not outbox.closed.done() and socket.close_code in _LEFT_CODES:
+            return Reason.LEFT
+        return Reason.DISCONNECTED
+
+
+async def _close(socket: ServerConnection, closing: Closing) -> None:
+    # The library waits for the close frame to be written before its own timeout runs, which a reader that
+    # does not read puts off for ever.
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await socket.close(closing.code, closing.reason)
+    except TimeoutError:
+        socket.transport.abort()

@@ -1,0 +1,144 @@
+"""The running program: relay and server together, from the start to the signal that ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import ssl
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from relay import IceCandidate, Relay, RelayConfig, RelayError
+from signaling.config import Config
+from signaling.errors import StartError
+from signaling.rooms import Rooms
+from signaling.server import SignalingServer
+from signaling.site import Site
+
+_WILDCARDS = ("0.0.0.0", "::")
+
+
+async def run(config: Config, tell: Callable[[str], None], version: str) -> None:
+    """Serve until SIGINT or SIGTERM, then close every connection. tell: takes lines for the operator.
+
+    Raises StartError for what the machine refuses.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    service = Service(config, version)
+    await service.start()
+    try:
+        for line in service.description():
+            tell(line)
+        # What stands now stands for good. A full collection that looks at it each time makes pauses which
+        # the listeners' jitter buffers grow by.
+        gc.collect()
+        gc.freeze()
+        await stop.wait()
+        tell("Closing every connection")
+    finally:
+        await service.close()
+
+
+class Service:
+    """A relay and a server that were started together. version: told in `/healthz` and at the start."""
+
+    def __init__(self, config: Config, version: str) -> None:
+        self._config = config
+        self._version = version
+        self._relay = Relay(
+            RelayConfig(
+                media_hosts=config.media_host,
+                media_port=config.media_port,
+                announce=config.announce,
+            )
+        )
+        self._rooms = Rooms(
+            self._relay, max_rooms=config.max_rooms, max_participants=config.max_participants
+        )
+        self._server = SignalingServer(
+            self._rooms, Site(self._health), config.host, config.port, _tls(config)
+        )
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds the web client."""
+        host = self._config.host
+        if host in _WILDCARDS or not host:
+            host = "localhost"
+        if ":" in host:
+            host = f"[{host}]"
+        scheme = "http" if self._config.cert is None else "https"
+        return f"{scheme}://{host}:{self._server.port}/"
+
+    async def start(self) -> None:
+        """Open all ports. Raises StartError, and none is open then."""
+        try:
+            await self._relay.start()
+        except RelayError as error:
+            raise StartError("cannot receive media", str(error)) from error
+        try:
+            await self._server.start()
+        except StartError:
+            await self._relay.close()
+            raise
+
+    async def close(self) -> None:
+        """Close media first, which every participant is told of, then the sockets."""
+        self._server.drain()
+        await self._relay.close()
+        await self._server.close()
+
+    def description(self) -> list[str]:
+        """What the operator has to know at the start: where to go, and what clients will be told."""
+        config = self._config
+        lines = [f"rtp-relay {self._version}", f"Open {self.url}"]
+        if config.host in _WILDCARDS:
+            lines.append(f"  or any other address of this machine, port {self._server.port}")
+        lines.append("Candidates that clients will get:")
+        lines += [f"  {self._candidate_line(item)}" for item in self._relay.candidates]
+        if config.cert is None and not _is_loopback(config.host):
+            lines.append(
+                "Warning: without --cert and --key browsers give a microphone to pages on localhost"
+                " only; from other machines people can just listen."
+            )
+        return lines
+
+    def _candidate_line(self, candidate: IceCandidate) -> str:
+        announced = candidate.address in self._config.announce
+        host = f"[{candidate.address}]" if ":" in candidate.address else candidate.address
+        return (
+            f"{candidate.protocol} {host}:{candidate.port} ({'announced' if announced else 'host'})"
+        )
+
+    def _health(self) -> dict[str, object]:
+        return {
+            "status": "ok",
+            "version": self._version,
+            "rooms": len(self._rooms),
+            "participants": self._rooms.participant_count,
+        }
+
+
+def _tls(config: Config) -> ssl.SSLContext | None:
+    if config.cert is None or config.key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # An empty password: a key that needs one is refused, rather than asked for at the terminal.
+        context.load_cert_chain(config.cert, config.key, password="")
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(
+            f"cannot use certificate {config.cert} with key {config.key}", str(error)
+        ) from error
+    return context
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

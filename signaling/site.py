@@ -1,0 +1,117 @@
+"""The pages of the HTTP port: the web client's files and `/healthz`. No I/O after the start.
+
+The files are read once, into a table by path: what is not in the table is not there, so that no request can
+name a file outside of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import PurePosixPath
+
+METHODS = ("GET", "HEAD")
+HEALTH_PATH = "/healthz"
+
+_INDEX = "index.html"
+_TEXT = "text/plain; charset=utf-8"
+_CONTENT_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": _TEXT,
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+_OTHER_CONTENT_TYPE = "application/octet-stream"
+
+_COMMON_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    # The room's name is in the address of the page; it is nobody else's business.
+    ("Referrer-Policy", "no-referrer"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A response. headers: all but `Date`, `Connection` and `Content-Length`. body: also for HEAD, which
+    is answered with its length alone."""
+
+    status: HTTPStatus
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    content: bytes
+    content_type: str
+    etag: str
+
+
+class Site:
+    """What the HTTP port answers. health: what `/healthz` tells, as JSON values; asked anew each time.
+    root: the folder with the web client, in the package itself if None."""
+
+    def __init__(self, health: Callable[[], object], root: Traversable | None = None) -> None:
+        self._health = health
+        self._files = dict(_read_folder(root or files("signaling") / "web", "/"))
+        if f"/{_INDEX}" in self._files:
+            self._files["/"] = self._files[f"/{_INDEX}"]
+
+    def respond(self, method: str, target: str, if_none_match: str | None = None) -> Page:
+        """The response to a request. target: the path with its query; if_none_match: that header."""
+        if method not in METHODS:
+            allowed = ", ".join(METHODS)
+            return _page(
+                HTTPStatus.METHOD_NOT_ALLOWED,
+                _TEXT,
+                f"Only {allowed} can be asked for here.\n".encode(),
+                ("Allow", allowed),
+            )
+        path = target.partition("?")[0]
+        if path == HEALTH_PATH:
+            body = json.dumps(self._health()).encode() + b"\n"
+            return _page(HTTPStatus.OK, "application/json", body, ("Cache-Control", "no-store"))
+        file = self._files.get(path)
+        if file is None:
+            return _page(
+                HTTPStatus.NOT_FOUND, _TEXT, b"There is no such page; the web client is at /.\n"
+            )
+        return _file_page(file, if_none_match)
+
+
+def _file_page(file: _File, if_none_match: str | None) -> Page:
+    # no-cache: keep it, but ask each time, so that page and server are never of different versions.
+    headers = ("ETag", file.etag), ("Cache-Control", "no-cache")
+    known = {tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")}
+    if file.etag in known or "*" in known:
+        return Page(HTTPStatus.NOT_MODIFIED, (*headers, *_COMMON_HEADERS), b"")
+    return _page(HTTPStatus.OK, file.content_type, file.content, *headers)
+
+
+def _page(status: HTTPStatus, content_type: str, body: bytes, *headers: tuple[str, str]) -> Page:
+    return Page(status, (("Content-Type", content_type), *headers, *_COMMON_HEADERS), body)
+
+
+def _read_folder(folder: Traversable, prefix: str) -> Iterator[tuple[str, _File]]:
+    for entry in folder.iterdir():
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _read_folder(entry, f"{prefix}{entry.name}/")
+        else:
+            content = entry.read_bytes()
+            suffix = PurePosixPath(entry.name).suffix
+            content_type = _CONTENT_TYPES.get(suffix, _OTHER_CONTENT_TYPE)
+            etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+            yield prefix + entry.name, _File(content, content_type, etag)
