@@ -32,7 +32,6 @@ BUFFER_SIZE = 4 << 20
 """Socket buffers in bytes, so that a burst outlives a pause of ours: 0.4 s of 300 consumers."""
 
 _SOCKADDR_SIZE = 32
-_CONTROL_SIZE = 64
 _SO_TIMESTAMPNS = 35
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 
@@ -68,6 +67,8 @@ def open_socket(address: Address) -> socket.socket:
         family = family_of(address.host)
     except ValueError as error:
         raise AddressError(address.host, address.port, "not an IP address") from error
+    if not 0 <= address.port <= 65535:
+        raise AddressError(address.host, address.port, "not a port")
     try:
         udp = socket.socket(family, socket.SOCK_DGRAM)
     except OSError as error:
