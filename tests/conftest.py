@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,13 +42,18 @@ def no_leaked_descriptors() -> Iterator[None]:
         time.sleep(0.01)
 
 
+async def leaked_tasks(before: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+    """The tasks of this event loop that came after `before` and do not end by themselves."""
+    leaked = asyncio.all_tasks() - before - {asyncio.current_task()}
+    if leaked:
+        _, leaked = await asyncio.wait(leaked, timeout=LEAK_PATIENCE)
+    return leaked
+
+
 @pytest.fixture(autouse=True)
 async def no_leaked_tasks(no_leaked_descriptors: None) -> AsyncIterator[None]:
     """Fails a test that leaves a task running on the event loop."""
     before = asyncio.all_tasks()
     yield
-    leaked = asyncio.all_tasks() - before - {asyncio.current_task()}
-    if leaked:
-        _, leaked = await asyncio.wait(leaked, timeout=LEAK_PATIENCE)
-    if leaked:
+    if leaked := await leaked_tasks(before):
         pytest.fail(f"left running: {leaked}")

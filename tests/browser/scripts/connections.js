@@ -1,0 +1,43 @@
+// Records the page's peer connections and WebSockets. Sets window.testbed.report and .ask.
+() => {
+  const connections = [];
+  const sockets = [];
+  const testbed = (window.testbed ??= {});
+
+  window.RTCPeerConnection = class RTCPeerConnection extends window.RTCPeerConnection {
+    constructor(...options) {
+      super(...options);
+      connections.push(this);
+    }
+  };
+  window.WebSocket = class WebSocket extends window.WebSocket {
+    constructor(...options) {
+      super(...options);
+      sockets.push(this);
+    }
+  };
+
+  // The webrtc-stats of every living connection: [[{type, id, ...}, ...], ...].
+  testbed.report = () =>
+    Promise.all(
+      connections
+        .filter(({ connectionState }) => connectionState !== "closed")
+        .map(async (connection) => [...(await connection.getStats()).values()]),
+    );
+
+  // Sends a request of the signaling protocol over the page's own socket; resolves with the reply.
+  testbed.ask = (request) =>
+    new Promise((resolve) => {
+      const socket = sockets.at(-1);
+      const id = `test-${performance.now()}`;
+      const receive = ({ data }) => {
+        const message = JSON.parse(data);
+        if (message.id === id) {
+          socket.removeEventListener("message", receive);
+          resolve(message);
+        }
+      };
+      socket.addEventListener("message", receive);
+      socket.send(JSON.stringify({ ...request, id }));
+    });
+}

@@ -1,0 +1,33 @@
+"""Waiting for a condition instead of for a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PATIENCE = 20.0
+"""Seconds. Far above what anything here needs on an idle machine; a busy one is no fault of ours."""
+_INTERVAL = 0.05
+
+
+async def eventually(
+    probe: Callable[[], Awaitable[T]],
+    accept: Callable[[T], bool] = bool,
+    *,
+    what: str,
+    timeout: float = PATIENCE,
+) -> T:
+    """Probes until the result is accepted, and returns it.
+
+    Raises AssertionError with the last result once `timeout` seconds have passed.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    while not accept(result := await probe()):
+        if loop.time() > deadline:
+            raise AssertionError(f"not within {timeout:g} s: {what}; last seen: {result!r}")
+        await asyncio.sleep(_INTERVAL)
+    return result
