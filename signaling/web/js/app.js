@@ -34,7 +34,7 @@ export class App {
   });
   #microphone = new Microphone(
     () => this.#listDevices(),
-    () => this.#useMicrophone(),
+    () => this.#replaceMicrophone(),
   );
   #playback = new Playback((refused) => this.#stage.setAudioRefused(refused));
   #meters = new Meters((id, shown, speaking) => this.#stage.tile(id)?.setLevel(shown, speaking));
@@ -148,11 +148,11 @@ export class App {
   #observer() {
     return {
       participantJoined: (participant, news) => this.#welcome(participant, news),
-      participantChanged: ({ id, muted }) => this.#stage.tile(id)?.setMuted(muted),
+      participantChanged: (participant) => this.#update(participant),
       participantLeft: (participant, news) => this.#dismiss(participant, news),
       linkChanged: (id, state) => this.#stage.tile(id)?.setConnection(state),
       receiverChanged: (id, receiver) => this.#listen(id, receiver),
-      levelReported: (id, _level, speaking) => this.#meters.report(id, speaking),
+      speechReported: (id, speaking) => this.#meters.report(id, speaking),
       lost: (code) => this.#lost(code),
       returned: () => this.#returned(),
       expelled: (code) => {
@@ -191,6 +191,14 @@ export class App {
     this.#stage.remove(id);
     if (news) {
       this.#messages.announce(`${name} left`);
+    }
+  }
+
+  /** @param {Participant} participant */
+  #update({ id, muted }) {
+    this.#stage.tile(id)?.setMuted(muted);
+    if (muted) {
+      this.#meters.report(id, null); // the server says nothing about the muted
     }
   }
 
@@ -238,10 +246,19 @@ export class App {
     }
   }
 
+  /** The one in use was unplugged: takes another one where there is one. */
+  async #replaceMicrophone() {
+    this.#microphone.close();
+    await this.#useMicrophone();
+    if (!this.#microphone.stream) {
+      this.#session?.unpublish();
+    }
+  }
+
   /** @param {string} id of a device */
   async #chooseDevice(id) {
-    remember("device", id);
     await this.#openMicrophone(id, true);
+    remember("device", this.#microphone.deviceId ?? "");
   }
 
   /**

@@ -45,9 +45,9 @@ export class Microphone {
     return this.#stream;
   }
 
-  /** The id of the device in use, "" while there is none. */
+  /** The id of the device in use, null while there is none. */
   get deviceId() {
-    return this.#stream?.getAudioTracks()[0].getSettings().deviceId ?? "";
+    return this.#stream && (this.#stream.getAudioTracks()[0].getSettings().deviceId ?? "");
   }
 
   get muted() {

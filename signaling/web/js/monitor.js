@@ -17,6 +17,7 @@ export class Monitor {
   #session;
   #onFigures;
   #timer;
+  #asking = false;
 
   /**
    * @param {Session} session
@@ -26,11 +27,20 @@ export class Monitor {
   constructor(session, onFigures) {
     this.#session = session;
     this.#onFigures = onFigures;
-    this.#timer = setInterval(() => this.#ask(), INTERVAL);
+    this.#timer = setInterval(() => this.#tick(), INTERVAL);
   }
 
   stop() {
     clearInterval(this.#timer);
+  }
+
+  async #tick() {
+    if (!this.#asking) {
+      this.#asking = true;
+      await this.#ask().finally(() => {
+        this.#asking = false;
+      });
+    }
   }
 
   async #ask() {

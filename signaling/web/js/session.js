@@ -17,8 +17,7 @@ import { Signaling, SignalingError } from "./signaling.js";
  * @typedef {object} MediaObserver
  * @property {(id: string, state: LinkState) => void} linkChanged
  * @property {(id: string, receiver: RTCRtpReceiver) => void} receiverChanged a participant's sound
- * @property {(id: string, level: number, speaking: boolean) => void} levelReported by the server;
- *     the level in dBov, -127 to 0
+ * @property {(id: string, speaking: boolean) => void} speechReported by the server
  * @property {(code: string) => void} lost the WebSocket is gone, or coming back did not work yet
  * @property {() => void} returned
  * @property {(code: string) => void} expelled coming back was refused; the session is over
@@ -40,6 +39,7 @@ export class Session {
   #observer;
   #room;
   #left = new AbortController();
+  #inRoom = false;
   /** @type {Signaling | null} */
   #signaling = null;
   /** @type {RTCIceServer[]} */
@@ -94,9 +94,17 @@ export class Session {
     this.#track = track;
     if (this.#publisher) {
       await this.#publisher.replaceTrack(track);
-    } else if (this.#signaling) {
+    } else if (this.#inRoom) {
       this.#startPublishing(track);
     }
+  }
+
+  /** Publishes no longer: one only listens. */
+  unpublish() {
+    this.#track = null;
+    this.#publisher?.stop();
+    this.#publisher = null;
+    this.#observer.linkChanged(this.#room.selfId, "none");
   }
 
   /** @param {boolean} muted */
@@ -210,8 +218,8 @@ export class Session {
     if (message.type === "room_joined") {
       this.#entered(message);
     } else if (message.type === "audio_levels") {
-      for (const { participant_id, level, speaking } of message.levels) {
-        this.#observer.levelReported(participant_id, level, speaking);
+      for (const { participant_id, speaking } of message.levels) {
+        this.#observer.speechReported(participant_id, speaking);
       }
     } else {
       // Connections first: they must know the reason before the room takes a publisher away.
@@ -223,6 +231,7 @@ export class Session {
 
   /** @param {Message} joined */
   #entered(joined) {
+    this.#inRoom = true;
     this.#iceServers = joined.ice_servers;
     this.#room.enter(joined, { name: this.#entrance.name, muted: this.#muted });
     if (this.#muted) {
@@ -261,6 +270,7 @@ export class Session {
   }
 
   #dropMedia() {
+    this.#inRoom = false;
     this.#publisher?.stop();
     this.#publisher = null;
     for (const id of [...this.#consumers.keys()]) {

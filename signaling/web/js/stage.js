@@ -115,14 +115,13 @@ export class Stage {
 
   /**
    * @param {{id: string, label: string}[]} devices
-   * @param {string} chosen id; "" while none is in use
+   * @param {string | null} chosen id; null while none is in use
    */
   setDevices(devices, chosen) {
-    const inUse = chosen !== "";
-    const listed = inUse ? devices : [{ id: "", label: "None" }];
+    const listed = chosen === null ? [{ id: "", label: "No microphone" }] : devices;
     this.#device.replaceChildren(...listed.map(({ id, label }) => new Option(label, id)));
-    this.#device.value = chosen;
-    this.#device.disabled = !inUse;
+    this.#device.value = chosen ?? "";
+    this.#device.disabled = chosen === null;
   }
 
   /** @param {boolean} refused */

@@ -58,14 +58,15 @@ export class Trend {
  * What the browser tells about a connection of one audio stream, in either direction.
  *
  * @param {RTCStatsReport} report
- * @returns {Sample | null} null while nothing was sent or received
+ * @returns {Sample | null} null while there is no connection
  */
 export function browserSample(report) {
   const all = [...report.values()];
   const inbound = all.find(({ type }) => type === "inbound-rtp");
   const outbound = all.find(({ type }) => type === "outbound-rtp");
   const remote = all.find(({ type }) => type === "remote-inbound-rtp");
-  const roundTripTime = pairRoundTrip(report, all) ?? remote?.roundTripTime ?? null;
+  const pair = selectedPair(report, all);
+  const roundTripTime = pair?.currentRoundTripTime ?? remote?.roundTripTime ?? null;
   if (inbound) {
     return {
       timestamp: inbound.timestamp,
@@ -87,7 +88,10 @@ export function browserSample(report) {
       roundTripTime,
     };
   }
-  return null;
+  // Firefox has no stream before its first packet, as of somebody who joined muted.
+  return pair
+    ? { timestamp: pair.timestamp, received: 0, lost: 0, bytes: 0, jitter: null, roundTripTime }
+    : null;
 }
 
 /**
@@ -112,12 +116,12 @@ export function relaySample(counters, timestamp) {
 /**
  * @param {RTCStatsReport} report
  * @param {any[]} all its entries
- * @returns {number | undefined} seconds
+ * @returns {any} the candidate pair in use, if there is one
  */
-function pairRoundTrip(report, all) {
+function selectedPair(report, all) {
   const transport = all.find(({ type }) => type === "transport");
-  const pair =
+  return (
     report.get(transport?.selectedCandidatePairId) ??
-    all.find(({ type, nominated, state }) => type === "candidate-pair" && nominated && state === "succeeded");
-  return pair?.currentRoundTripTime;
+    all.find(({ type, nominated, state }) => type === "candidate-pair" && nominated && state === "succeeded")
+  );
 }

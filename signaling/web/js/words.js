@@ -78,7 +78,8 @@ export function headcount(count) {
  */
 export function figuresText(figures) {
   return {
-    rtt: quantity(figures?.rtt, 0, "ms"),
+    // Within one machine it takes a fraction of a millisecond, which Firefox tells as zero.
+    rtt: quantity(figures?.rtt, (figures?.rtt ?? 1) < 1 ? 1 : 0, "ms"),
     loss: quantity(figures?.loss, 1, "%"),
     jitter: quantity(figures?.jitter, 1, "ms"),
     bitrate: quantity(figures?.bitrate, 0, "kbit/s"),
@@ -94,7 +95,5 @@ function quantity(value, digits, unit) {
   if (value === null || value === undefined) {
     return "–";
   }
-  // On one machine a round trip takes a fraction of a millisecond: do not call that zero.
-  const shown = digits === 0 && value > 0 && value < 0.95 ? value.toFixed(1) : value.toFixed(digits);
-  return `${shown} ${unit}`;
+  return `${value.toFixed(digits)} ${unit}`;
 }
