@@ -95,6 +95,8 @@ static PyObject *plane_stop(Plane *self, PyObject *Py_UNUSED(ignored))
     Py_BEGIN_ALLOW_THREADS
     for (unsigned i = 0; i < self->thread_count; i++)
         thread_stop(self->threads[i]);
+    for (unsigned i = 0; i < self->thread_count; i++)
+        thread_close(self->threads[i]);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
@@ -218,7 +220,7 @@ static PyObject *plane_counters(Plane *self, PyObject *Py_UNUSED(ignored))
 
 static PyMethodDef plane_methods[] = {
     {"start", (PyCFunction)plane_start, METH_NOARGS, "Start every thread."},
-    {"stop", (PyCFunction)plane_stop, METH_NOARGS, "Stop every thread, and wait for it."},
+    {"stop", (PyCFunction)plane_stop, METH_NOARGS, "Stop every thread for good, and wait for it."},
     {"open", (PyCFunction)plane_open, METH_VARARGS,
      "open(thread, descriptor, name_length) -> port: serve a bound UDP socket."},
     {"bind", (PyCFunction)plane_bind, METH_VARARGS,

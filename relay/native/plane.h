@@ -187,6 +187,8 @@ struct thread *thread_new(const struct srtp_api *srtp, struct thread **threads, 
 struct port *thread_open(struct thread *thread, int descriptor, socklen_t name_length);
 bool thread_start(struct thread *thread);
 void thread_stop(struct thread *thread);
+/* Close a stopped thread's descriptors, once no other thread runs that might wake it. */
+void thread_close(struct thread *thread);
 void thread_free(struct thread *thread);
 
 /* Between these two calls a thread's tables may be edited; never while holding the GIL. */

@@ -41,16 +41,23 @@ struct thread *thread_new(const struct srtp_api *srtp, struct thread **threads, 
     return thread;
 }
 
+void thread_close(struct thread *thread)
+{
+    int *descriptors[] = {&thread->epoll, &thread->wake, &thread->upcall};
+    for (unsigned i = 0; i < 3; i++) {
+        if (*descriptors[i] > 0)
+            close(*descriptors[i]);
+        *descriptors[i] = -1;
+    }
+}
+
 void thread_free(struct thread *thread)
 {
     for (unsigned i = 0; i < thread->port_count; i++) {
         free(thread->ports[i]->bindings);
         free(thread->ports[i]);
     }
-    int descriptors[] = {thread->epoll, thread->wake, thread->upcall};
-    for (unsigned i = 0; i < 3; i++)
-        if (descriptors[i] > 0)
-            close(descriptors[i]);
+    thread_close(thread);
     free(thread->control);
     free(thread->inbox);
     pthread_mutex_destroy(&thread->mutex);
