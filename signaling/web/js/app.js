@@ -92,6 +92,7 @@ export class App {
       return;
     }
     this.#showRoom(room, session);
+    await this.#listDevices();
     await this.#useMicrophone();
   }
 

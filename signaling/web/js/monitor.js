@@ -9,7 +9,7 @@ import { browserSample, relaySample, Trend } from "./statistics.js";
  */
 
 /** Milliseconds between two questions. */
-const INTERVAL = 2000;
+const INTERVAL = 1000;
 
 export class Monitor {
   /** A new connection starts a new trend. @type {WeakMap<RTCPeerConnection, {browser: Trend, relay: Trend}>} */
