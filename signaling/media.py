@@ -6,7 +6,7 @@ as a double in the tests of `room.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from relay import (
@@ -76,8 +76,9 @@ class MediaConsumer(MediaConnection, Protocol):
 class MediaRelay(Protocol):
     """What makes publishers and consumers."""
 
-    def create_publisher(self) -> MediaPublisher:
-        """Raises InvalidStateError when the relay does not run."""
+    def create_publisher(self, room: Hashable = None) -> MediaPublisher:
+        """room: whatever tells one room from another. Raises InvalidStateError when the relay does
+        not run."""
 
     # Any: a relay takes back only the publishers that it made itself.
     def create_consumer(self, publisher: Any) -> MediaConsumer:

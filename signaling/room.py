@@ -106,7 +106,7 @@ class Room:
     ) -> PublisherCreated:
         if participant.publication is not None:
             raise _wrong_state("You have a publisher already; close it before you create another.")
-        media = self._relay.create_publisher()
+        media = self._relay.create_publisher(self.name)
         media.muted = participant.muted
         publication = Publication(participant, media)
         participant.publication = self._publications[media.id] = publication

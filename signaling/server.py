@@ -91,8 +91,9 @@ class SignalingServer:
             where = f"cannot listen on {self._host} port {self._port}"
             # asyncio puts a sentence of its own around the system's words; a name that cannot be
             # resolved has a number that is none of the system's.
-            known = error.errno is not None and error.errno > 0
-            raise StartError(where, os.strerror(error.errno) if known else str(error)) from error
+            number = error.errno or 0
+            reason = os.strerror(number) if number > 0 else error.strerror or str(error)
+            raise StartError(where, reason) from error
 
     def drain(self) -> None:
         """Take no more sockets, and no more messages from those that are open."""

@@ -44,24 +44,21 @@ async def run(config: Config, tell: Callable[[str], None], version: str) -> None
 
 
 class Service:
-    """A relay and a server that were started together. version: told in `/healthz` and at the start."""
+    """A relay and a server that start and end together. version: told in `/healthz` and at the start.
+
+    Raises StartError for a configuration that cannot be served.
+    """
 
     def __init__(self, config: Config, version: str) -> None:
         self._config = config
         self._version = version
-        self._relay = Relay(
-            RelayConfig(
-                media_hosts=config.media_host,
-                media_port=config.media_port,
-                announce=config.announce,
-            )
-        )
+        tls = _tls(config)
+        self._relay = _relay(config)
         self._rooms = Rooms(
             self._relay, max_rooms=config.max_rooms, max_participants=config.max_participants
         )
-        self._server = SignalingServer(
-            self._rooms, Site(self._health), config.host, config.port, _tls(config)
-        )
+        site = Site(self._health)
+        self._server = SignalingServer(self._rooms, site, config.host, config.port, tls)
 
     @property
     def url(self) -> str:
@@ -121,6 +118,19 @@ class Service:
             "rooms": len(self._rooms),
             "participants": self._rooms.participant_count,
         }
+
+
+def _relay(config: Config) -> Relay:
+    try:
+        return Relay(
+            RelayConfig(
+                media_hosts=config.media_host,
+                media_port=config.media_port,
+                announce=config.announce,
+            )
+        )
+    except RelayError as error:
+        raise StartError("cannot relay media", str(error)) from error
 
 
 def _tls(config: Config) -> ssl.SSLContext | None:

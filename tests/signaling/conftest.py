@@ -1,0 +1,17 @@
+"""Fixtures of the signaling tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.signaling.lab import Lab
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """Rooms without a network, which hold nothing once everybody is gone."""
+    lab = Lab()
+    yield lab
+    lab.end_all()

@@ -1,0 +1,150 @@
+"""A relay without any network: the test says when media flows, and when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from itertools import count
+from typing import Any
+
+from relay import (
+    CloseReason,
+    ConnectionState,
+    ConsumerStats,
+    DtlsFingerprint,
+    IceCandidate,
+    IceParameters,
+    InvalidStateError,
+    ParameterError,
+    PublisherStats,
+    RtpSource,
+    TransportParameters,
+)
+
+LOCAL_CANDIDATE = IceCandidate("1", 1, "udp", 2130706431, "192.0.2.1", 40000, "host")
+REFUSED_FINGERPRINT = "00:" * 31 + "00"
+"""What the double's `connect` refuses, as a relay refuses parameters that it cannot use."""
+
+_numbers = count(1)
+
+
+class Connection:
+    """Like `relay`'s: emits `connected`, `closed` and `local_candidate`, synchronously."""
+
+    def __init__(self) -> None:
+        number = next(_numbers)
+        self.id = f"{type(self).__name__.lower()}-{number}"
+        self.number = number
+        self.state = ConnectionState.NEW
+        self.remote: TransportParameters | None = None
+        self.remote_candidates: list[IceCandidate | None] = []
+        self.close_reason: CloseReason | None = None
+        self._listeners: list[tuple[str, Callable[..., None]]] = []
+
+    @property
+    def local(self) -> TransportParameters:
+        return TransportParameters(
+            ice=IceParameters("ufrag", "p" * 22),
+            fingerprints=(DtlsFingerprint("sha-256", ":".join(["AB"] * 32)),),
+            candidates=(LOCAL_CANDIDATE,),
+            end_of_candidates=True,
+        )
+
+    def connect(self, remote: TransportParameters) -> None:
+        if self.state is not ConnectionState.NEW:
+            raise InvalidStateError("the transport", self.state, ConnectionState.NEW)
+        if remote.fingerprints[0].value == REFUSED_FINGERPRINT:
+            raise ParameterError("the fingerprint", "one that is not all zeros")
+        self.remote = remote
+        self.state = ConnectionState.CONNECTING
+
+    def add_remote_candidate(self, candidate: IceCandidate | None) -> None:
+        self.remote_candidates.append(candidate)
+
+    def add_listener(self, event: str, f: Callable[..., None]) -> None:
+        self._listeners.append((event, f))
+
+    def emit(self, event: str, *arguments: Any) -> None:
+        for name, listener in tuple(self._listeners):
+            if name == event:
+                listener(*arguments)
+
+    def close(self, reason: CloseReason = CloseReason.CLOSED) -> None:
+        if self.state is ConnectionState.CLOSED:
+            return
+        self.state = ConnectionState.CLOSED
+        self.close_reason = reason
+        self.emit("closed", reason)
+
+    # What the test does in the network's place.
+
+    def establish(self) -> None:
+        """ICE and DTLS are done."""
+        assert self.state is ConnectionState.CONNECTING
+        self.state = ConnectionState.CONNECTED
+        self.emit("connected")
+
+    def fail(self) -> None:
+        """The media path never came, or is lost."""
+        self.close(CloseReason.FAILED)
+
+
+class Publisher(Connection):
+    def __init__(self, room: Hashable) -> None:
+        super().__init__()
+        self.room = room
+        self.track_id = f"track-{self.number}"
+        self.muted = False
+        self.consumers: list[Consumer] = []
+
+    def close(self, reason: CloseReason = CloseReason.CLOSED) -> None:
+        depends = reason if reason is CloseReason.SHUTDOWN else CloseReason.PUBLISHER_CLOSED
+        for consumer in self.consumers:
+            consumer.close(depends)
+        super().close(reason)
+
+    def stats(self) -> PublisherStats:
+        return PublisherStats(10, 1000, 1, 0.002, None)
+
+
+class Consumer(Connection):
+    def __init__(self, publisher: Publisher) -> None:
+        super().__init__()
+        self.publisher = publisher
+        publisher.consumers.append(self)
+        self.source = RtpSource(self.number, f"cname-{self.number}")
+
+    def stats(self) -> ConsumerStats:
+        return ConsumerStats(20, 2000, 2, 0.003, 0.04)
+
+
+class Relay:
+    """Keeps what it made. broken: raised by the next `create_…`, as a fault of its own would be."""
+
+    def __init__(self) -> None:
+        self.publishers: dict[str, Publisher] = {}
+        self.consumers: dict[str, Consumer] = {}
+        self.broken: Exception | None = None
+
+    def create_publisher(self, room: Hashable = None) -> Publisher:
+        self._raise_if_broken()
+        publisher = Publisher(room)
+        self.publishers[publisher.id] = publisher
+        return publisher
+
+    def create_consumer(self, publisher: Publisher) -> Consumer:
+        self._raise_if_broken()
+        if publisher.state is not ConnectionState.CONNECTED:
+            raise InvalidStateError("the publisher", publisher.state, ConnectionState.CONNECTED)
+        consumer = Consumer(publisher)
+        self.consumers[consumer.id] = consumer
+        return consumer
+
+    def open_connections(self) -> list[str]:
+        """Ids of what nobody closed."""
+        everything: list[Connection] = [*self.publishers.values(), *self.consumers.values()]
+        return [item.id for item in everything if item.state is not ConnectionState.CLOSED]
+
+    def _raise_if_broken(self) -> None:
+        error, self.broken = self.broken, None
+        if error is not None:
+            raise error
