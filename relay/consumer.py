@@ -67,7 +67,7 @@ class Consumer(Connection):
         self.publisher = publisher
         publisher.consumers.add(self)
         if self._sink is not None:
-            self._router.plane.attach(self._sink, publisher.source)
+            self._router.plane.attach(self._sink, publisher.source, time.monotonic())
 
     def stats(self) -> ConsumerStats:
         """What went so far, and what the other end reported of it."""
@@ -86,7 +86,7 @@ class Consumer(Connection):
         sequence, timestamp = secrets.randbelow(0x8000), secrets.randbits(32)
         self._sink = self._router.plane.sink(keys, self.ssrc, path, sequence, timestamp)
         if self.publisher.source is not None:
-            self._router.plane.attach(self._sink, self.publisher.source)
+            self._router.plane.attach(self._sink, self.publisher.source, time.monotonic())
 
     def _release(self, reason: CloseReason) -> None:
         self.publisher.consumers.discard(self)

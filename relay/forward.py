@@ -27,10 +27,11 @@ from .plane import Control, PlaneCounters, SinkCounters, SourceCounters
 from .plane import Sink as AnySink
 from .plane import Source as AnySource
 from .rtp import FIXED_HEADER_LENGTH, RtpError, plain
-from .sequence import Reception, Timeline
+from .sequence import FRAME_TICKS, Reception, Timeline, ticks, timestamp_delta
 from .srtp import SrtpContext, SrtpKeys, drop_reason, ffi, protect, unprotect
 from .stats import DropReason
 from .udp import (
+    MAX_DATAGRAM,
     RECEIVE_BATCH,
     SEND_BATCH,
     SLOT_SIZE,
@@ -46,9 +47,6 @@ MAX_ROUNDS = 4
 MAX_SOURCES = 4
 """SSRCs that one publisher may have used: a browser needs one, and a new one after a restart. The
 oldest leaves when one more comes."""
-
-FRAME_TICKS = 960
-"""One Opus frame of 20 ms in RTP ticks: the step over a cut in the timeline."""
 
 _HEADER = struct.Struct("!BBHII")
 _REWRITTEN = struct.Struct("!HII")
@@ -86,14 +84,14 @@ class Source:
         "timeline",
     )
 
-    def __init__(self, keys: SrtpKeys) -> None:
+    def __init__(self, keys: SrtpKeys, now: float) -> None:
         self._context = SrtpContext.inbound(keys)
         self._ssrcs: list[int] = []
         self._lost_before = 0
         self.handle = self._context.handle
         self.ssrc: int | None = None
         self.reception = Reception(0)
-        self.timeline = Timeline()
+        self.timeline = Timeline(now)
         self.sinks: list[Sink] = []
         self.muted = False
         self.packets = 0
@@ -107,11 +105,11 @@ class Source:
         if len(self._ssrcs) > MAX_SOURCES:
             self._context.forget(self._ssrcs.pop(0))
 
-    def begin(self, ssrc: int, sequence: int) -> None:
+    def begin(self, ssrc: int, sequence: int, timestamp: int, now: float) -> None:
         """The publisher's sound comes under another SSRC from now on, or for the first time."""
         self._lost_before += self.reception.lost
         self.reception = Reception(sequence)
-        self.timeline.cut()
+        self.timeline.restart(timestamp, now)
         self.ssrc = ssrc
 
     def counters(self) -> SourceCounters:
@@ -130,11 +128,16 @@ class Source:
 
 
 class Sink:
-    """What one consumer gets. sequence, timestamp: where its own counters stand while it follows no
-    source; offsets: what they are ahead of the source's timeline while it does."""
+    """What one consumer gets.
+
+    sequence, timestamp, at: where its own counters stood when it began to follow its source, or ceased to;
+    offsets: what they are ahead of the source's timeline. edge: the timeline's packets up to here are
+    from before. fresh: nothing of this source was sent yet.
+    """
 
     __slots__ = (
         "_context",
+        "at",
         "edge",
         "fresh",
         "handle",
@@ -163,6 +166,7 @@ class Sink:
         self.source: Source | None = None
         self.sequence = sequence
         self.timestamp = timestamp
+        self.at: float | None = None
         self.sequence_offset = 0
         self.timestamp_offset = 0
         self.edge = 0
@@ -172,14 +176,16 @@ class Sink:
         self.sent_timestamp = timestamp
         self.sent_at = 0.0
 
-    def attach(self, source: Source) -> None:
-        """Follow `source` from its next packet on, instead of any other."""
+    def attach(self, source: Source, now: float) -> None:
+        """Follow `source` from its next packet on, instead of any other; its clock and ours are set
+        to each other as they stand `now`."""
         self.detach()
         timeline = source.timeline
+        own = self.timestamp + (ticks(now - self.at) if self.at is not None else 0)
         self.source = source
         self.edge = timeline.highest
         self.sequence_offset = self.sequence - timeline.highest
-        self.timestamp_offset = self.timestamp - timeline.timestamp
+        self.timestamp_offset = own - timeline.timestamp - ticks(now - timeline.at)
         self.fresh = True
         source.sinks.append(self)
 
@@ -189,9 +195,20 @@ class Sink:
             return
         self.source.sinks.remove(self)
         timeline = self.source.timeline
-        self.sequence = timeline.highest + self.sequence_offset
-        self.timestamp = (timeline.timestamp + self.timestamp_offset) & 0xFFFFFFFF
+        if not self.fresh:
+            self.sequence = timeline.highest + self.sequence_offset
+            self.timestamp = (timeline.timestamp + self.timestamp_offset) & 0xFFFFFFFF
+            self.at = timeline.at
         self.source = None
+
+    def begin(self, timestamp: int) -> int:
+        """The first packet of a source is sent: its timestamp, at least one frame after the last."""
+        self.fresh = False
+        behind = FRAME_TICKS - timestamp_delta(timestamp, self.timestamp)
+        if self.at is None or behind <= 0:
+            return timestamp
+        self.timestamp_offset += behind
+        return (timestamp + behind) & 0xFFFFFFFF
 
     def counters(self) -> SinkCounters:
         """What went so far."""
@@ -237,9 +254,9 @@ class PythonPlane:
         except OSError:
             self._drops[DropReason.SEND_FAILED] += 1
 
-    def source(self, keys: SrtpKeys, path: Path) -> Source:
+    def source(self, keys: SrtpKeys, path: Path, now: float) -> Source:
         """A new source; it gets packets once a path is bound to it."""
-        return Source(keys)
+        return Source(keys, now)
 
     def bind(self, path: Path, source: AnySource) -> None:
         """Take RTP that comes by `path` as the source's."""
@@ -263,11 +280,21 @@ class PythonPlane:
         sink.port = self._ports[path.local]
         sink.name = native_sockaddr(path.remote)
 
-    def attach(self, sink: AnySink, source: AnySource) -> None:
+    def attach(self, sink: AnySink, source: AnySource, now: float) -> None:
         """Let the sink follow `source` from its next packet on."""
         assert isinstance(sink, Sink)
         assert isinstance(source, Source)
-        sink.attach(source)
+        sink.attach(source, now)
+
+    def inject(self, path: Path, datagram: bytes, arrival: float) -> None:
+        """Take a datagram as if it had come by `path` at `arrival`."""
+        port = self._ports[path.local]
+        batch, length = port.incoming, min(len(datagram), MAX_DATAGRAM)
+        batch.bytes[:length] = datagram[:length]
+        self._datagrams_received += 1
+        size = -1 if len(datagram) > MAX_DATAGRAM else length
+        self._take(port, 0, size, pack_sockaddr(path.remote), arrival)
+        self._flush()
 
     def counters(self) -> PlaneCounters:
         """What happened so far."""
@@ -289,7 +316,7 @@ class PythonPlane:
             arrival = monotonic() - age
             forwarded = self._packets_forwarded
             for index in range(count):
-                self._take(port, index, arrival)
+                self._take(port, index, batch.length(index), batch.sender(index), arrival)
             self._flush()
             self._datagrams_received += count
             if self._packets_forwarded != forwarded:
@@ -297,17 +324,18 @@ class PythonPlane:
             if count < RECEIVE_BATCH:
                 return
 
-    def _take(self, port: Port, index: int, arrival: float) -> None:
-        """Send a datagram the way its first two bytes tell (`demux.py` has the table)."""
+    def _take(self, port: Port, index: int, length: int, sender: bytes, arrival: float) -> None:
+        """Send a datagram the way its first two bytes tell (`demux.py` has the table).
+
+        It lies in the port's incoming batch at `index`. length: -1 for one that was too long.
+        """
         batch = port.incoming
         start = index * SLOT_SIZE
-        length = batch.length(index)
         if length < 2:
             oversized = DropReason.OVERSIZED if length < 0 else DropReason.UNKNOWN_PROTOCOL
             self._drops[oversized] += 1
             return
         data = batch.bytes
-        sender = batch.sender(index)
         if data[start] & 0xC0 != 0x80 or data[start + 1] & 0xE0 == 0xC0:
             path = Path(port.local, unpack_sockaddr(sender))
             self._control(path, bytes(data[start : start + length]))
@@ -350,7 +378,7 @@ class PythonPlane:
             data[start : start + length] = normal
             header += 4 + 4 * data[start + 15] if normal[0] & 0x10 else 0
         if ssrc != source.ssrc:
-            source.begin(ssrc, sequence)
+            source.begin(ssrc, sequence, timestamp, arrival)
         source.reception.receive(sequence, timestamp, arrival, OPUS_CLOCK_RATE)
         source.packets += 1
         source.payload_bytes += length - header
@@ -360,9 +388,9 @@ class PythonPlane:
             return DropReason.RTP_MUTED
         marker = second & _MARKER
         if not timeline.joined:
-            timeline.join(sequence, timestamp, FRAME_TICKS)
+            timeline.join(sequence)
             marker = _MARKER
-        mapped = timeline.map(sequence, timestamp)
+        mapped = timeline.map(sequence, timestamp, arrival)
         if mapped is None:
             return DropReason.RTP_STALE
         data[start + 1] = OPUS_PAYLOAD_TYPE | marker
@@ -394,10 +422,10 @@ class PythonPlane:
             ffi.memmove(copy, packet, length)
             own_timestamp = (timestamp + sink.timestamp_offset) & 0xFFFFFFFF
             own_sequence = (sequence + sink.sequence_offset) & 0xFFFF
-            _REWRITTEN.pack_into(batch.bytes, start + 2, own_sequence, own_timestamp, sink.ssrc)
             if sink.fresh:
+                own_timestamp = sink.begin(own_timestamp)
                 batch.bytes[start + 1] |= _MARKER
-                sink.fresh = False
+            _REWRITTEN.pack_into(batch.bytes, start + 2, own_sequence, own_timestamp, sink.ssrc)
             size[0] = length
             if protect(sink.handle, copy, size):
                 self._drops[DropReason.SRTP_FAILED] += 1

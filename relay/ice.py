@@ -318,6 +318,10 @@ class _Connection(aioice.Connection):
 
     async def query_consent(self) -> None:
         """Check consent every five seconds (RFC 7675 §5.1); returns when it expired."""
+        if (
+            self._closing
+        ):  # between the nomination and now; `close` has looked for this task already
+            return
         await super().query_consent()
         self._agent.observer.failed()
 

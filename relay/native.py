@@ -42,9 +42,9 @@ MAX_CONTROL_BATCH = 64
 class NativeSource:
     """What one publisher sends (`plane.Source`)."""
 
-    def __init__(self, plane: Any, thread: int, keys: SrtpKeys) -> None:
+    def __init__(self, plane: Any, thread: int, keys: SrtpKeys, now: float) -> None:
         context = SrtpContext.inbound(keys)
-        self.native = _native.Source(plane, thread, context.address, context)
+        self.native = _native.Source(plane, thread, context.address, context, now)
         self._muted = False
 
     @property
@@ -148,9 +148,9 @@ class NativePlane:
         except OSError:
             self._drops[DropReason.SEND_FAILED] += 1
 
-    def source(self, keys: SrtpKeys, path: Path) -> NativeSource:
+    def source(self, keys: SrtpKeys, path: Path, now: float) -> NativeSource:
         """A new source, on the thread of the path's socket."""
-        return NativeSource(self._plane, self._ports[path.local][1], keys)
+        return NativeSource(self._plane, self._ports[path.local][1], keys, now)
 
     def bind(self, path: Path, source: AnySource) -> None:
         """Take RTP that comes by `path` as the source's."""
@@ -179,11 +179,16 @@ class NativePlane:
         assert isinstance(sink, NativeSink)
         sink.native.direct(self._ports[path.local][0], pack_sockaddr(path.remote))
 
-    def attach(self, sink: AnySink, source: AnySource) -> None:
+    def attach(self, sink: AnySink, source: AnySource, now: float) -> None:
         """Let the sink follow `source` from its next packet on."""
         assert isinstance(sink, NativeSink)
         assert isinstance(source, NativeSource)
-        sink.native.attach(source.native)
+        sink.native.attach(source.native, now)
+
+    def inject(self, path: Path, datagram: bytes, arrival: float) -> None:
+        """Take a datagram as if it had come by `path` at `arrival`."""
+        port, name = self._ports[path.local][0], pack_sockaddr(path.remote)
+        self._plane.inject(port, name, datagram, arrival)
 
     def counters(self) -> PlaneCounters:
         """What happened so far, on all threads."""

@@ -102,8 +102,9 @@ class MediaPlane(Protocol):
         """Send one datagram that is not media, or count why it was not sent."""
         ...
 
-    def source(self, keys: SrtpKeys, path: Path) -> Source:
-        """A new source, whose packets come by `path` or by others of the same socket's thread."""
+    def source(self, keys: SrtpKeys, path: Path, now: float) -> Source:
+        """A new source, whose packets come by `path` or by others of the same socket's thread. now:
+        seconds on the monotonic clock, here and below."""
         ...
 
     def bind(self, path: Path, source: Source) -> None:
@@ -123,9 +124,13 @@ class MediaPlane(Protocol):
         """Send what the sink gets by `path` from now on."""
         ...
 
-    def attach(self, sink: Sink, source: Source) -> None:
+    def attach(self, sink: Sink, source: Source, now: float) -> None:
         """Let the sink follow `source` from its next packet on, and nothing else: its sequence
-        numbers and timestamps go on where they were."""
+        numbers go on where they were, and its timestamps on their clock."""
+        ...
+
+    def inject(self, path: Path, datagram: bytes, arrival: float) -> None:
+        """Take a datagram as if it had come by `path` at `arrival`."""
         ...
 
     def counters(self) -> PlaneCounters:

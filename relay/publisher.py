@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from typing import TYPE_CHECKING
 
 from .address import Address, Path
@@ -77,7 +78,7 @@ class Publisher(Connection):
         )
 
     def _start(self, keys: SrtpKeys, path: Path) -> None:
-        self._source = self._router.plane.source(keys, path)
+        self._source = self._router.plane.source(keys, path, time.monotonic())
         self._source.muted = self._muted
         for validated in self._transport.paths:
             self._router.plane.bind(validated, self._source)

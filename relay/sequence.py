@@ -4,13 +4,24 @@ RTP sequence numbers count modulo 2**16 and timestamps modulo 2**32 (RFC 3550 §
 sequence number is *extended*: an integer that does not wrap, whose low 16 bits are on the wire.
 
 A publisher mutes, pauses, or comes back with a new SSRC and new random counters; a consumer must not
-notice more than silence, since a gap in its sequence numbers reads as loss and a jump in its
-timestamps as delay. A `Timeline` joins the pieces: what arrives goes in, contiguous counters come out.
-Each consumer then adds constants of its own (`forward.py`). Loss and reordering on the publisher's way
-to the relay stay visible: they are true, and the consumer's decoder conceals by them.
+notice more than silence. A `Timeline` joins the pieces: what arrives goes in, contiguous counters come
+out, and each consumer adds constants of its own (`forward.py`). Contiguous means:
+
+    sequence numbers   the next one, however many packets were dropped in between: a gap reads as loss
+    timestamps         on one clock, which goes on while nothing is sent, as RFC 3550 §5.1 has it: a
+                       clock that stood still would make the first packet behind a pause late by the
+                       length of the pause, and browsers would buffer that much from then on
+
+Loss and reordering on the publisher's way to the relay stay visible: they are true, and the consumer's
+decoder conceals by them.
 """
 
 from __future__ import annotations
+
+from .parameters import OPUS_CLOCK_RATE
+
+FRAME_TICKS = 960
+"""One Opus frame of 20 ms, as browsers send it, in clock ticks."""
 
 SEQUENCE_MODULUS = 1 << 16
 TIMESTAMP_MODULUS = 1 << 32
@@ -28,53 +39,58 @@ def timestamp_delta(later: int, earlier: int) -> int:
     return delta - TIMESTAMP_MODULUS if delta & 0x80000000 else delta
 
 
+def ticks(seconds: float) -> int:
+    """A duration in RTP clock ticks, towards zero."""
+    return int(seconds * OPUS_CLOCK_RATE)
+
+
 class Timeline:
     """Contiguous sequence numbers and timestamps out of a source's broken ones.
 
-    highest: the highest extended sequence number put out so far; timestamp: the one that went with it.
-    Both are on the timeline's own count, which starts at zero.
+    highest: the highest extended sequence number put out so far; timestamp, at: the timestamp that went
+    with it, and when it came, in seconds on any steady clock. The counts start at zero.
     """
 
     __slots__ = (
         "_floor",
-        "_joined",
         "_sequence_offset",
         "_source_highest",
         "_timestamp_offset",
+        "at",
         "highest",
+        "joined",
         "timestamp",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
         self.highest = 0
         self.timestamp = 0
-        self._joined = False
+        self.at = now
+        self.joined = False
         self._floor = 0
         self._source_highest = 0
         self._sequence_offset = 0
         self._timestamp_offset = 0
 
-    @property
-    def joined(self) -> bool:
-        """False before the first packet and after `cut`: the next packet begins a new piece."""
-        return self._joined
+    def restart(self, timestamp: int, now: float) -> None:
+        """The source begins anew, its clock at `timestamp`: at least one frame after its last packet,
+        or as much later as it is."""
+        self.cut()
+        step = max(FRAME_TICKS, ticks(now - self.at))
+        self._timestamp_offset = self.timestamp + step - timestamp
 
     def cut(self) -> None:
-        """End the current piece: a pause begins, or the source begins anew."""
-        self._joined = False
+        """End the current piece: a pause begins."""
+        self.joined = False
 
-    def join(self, sequence: int, timestamp: int, advance: int) -> None:
-        """Begin a piece with the packet (`sequence`, `timestamp`) of the source.
-
-        It becomes the next sequence number, and `advance` ticks after the last timestamp.
-        """
-        self._joined = True
+    def join(self, sequence: int) -> None:
+        """Begin a piece: the source's `sequence` is the next number. Its clock goes on."""
+        self.joined = True
         self._source_highest = sequence
-        self._sequence_offset = self.highest + 1 - sequence
-        self._timestamp_offset = self.timestamp + advance - timestamp
         self._floor = self.highest + 1
+        self._sequence_offset = self._floor - sequence
 
-    def map(self, sequence: int, timestamp: int) -> tuple[int, int] | None:
+    def map(self, sequence: int, timestamp: int, now: float) -> tuple[int, int] | None:
         """Where a packet of the current piece stands: (extended sequence number, 32-bit timestamp).
 
         None for a packet older than the piece: its number belongs to what was sent before.
@@ -85,10 +101,10 @@ class Timeline:
             return None
         mapped_timestamp = (timestamp + self._timestamp_offset) & 0xFFFFFFFF
         if mapped > self.highest:
+            self._source_highest = source
             self.highest = mapped
             self.timestamp = mapped_timestamp
-        if source > self._source_highest:
-            self._source_highest = source
+            self.at = now
         return mapped, mapped_timestamp
 
 

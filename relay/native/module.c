@@ -1,7 +1,7 @@
 /* relay._native: the native plane, as relay/native.py uses it.
 
    Plane(protect, unprotect, remove_stream, threads)   the addresses of libsrtp's functions
-   Source(plane, thread, context, owner)               context: an srtp_t; owner: what keeps it alive
+   Source(plane, thread, context, owner, now)          context: an srtp_t; owner: what keeps it alive
    Sink(plane, port, name, context, owner, ssrc, sequence, timestamp)
 
    A port is an index over all threads; a name is a packed sockaddr. Whatever takes a thread's mutex lets
@@ -163,6 +163,33 @@ static PyObject *plane_bind(Plane *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+/* Take a datagram as if it had come from `name` at `arrival`. */
+static PyObject *plane_inject(Plane *self, PyObject *arguments)
+{
+    unsigned index;
+    Py_buffer packed, datagram;
+    double arrival;
+    struct sockaddr_storage name;
+    unsigned char data[SLOT_SIZE];
+    if (!PyArg_ParseTuple(arguments, "Iy*y*d", &index, &packed, &datagram, &arrival))
+        return NULL;
+    struct port *port = find_port(self, index, &packed);
+    bool usable = port && read_name(&name, &packed);
+    size_t length = (size_t)datagram.len;
+    memcpy(data, datagram.buf, length < MAX_DATAGRAM ? length : MAX_DATAGRAM);
+    PyBuffer_Release(&packed);
+    PyBuffer_Release(&datagram);
+    if (!usable)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    thread_lock(port->thread);
+    port_take(port, data, length, &name, arrival);
+    thread_flush(port->thread);
+    thread_unlock(port->thread);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
 static PyObject *plane_upcall(Plane *self, PyObject *index)
 {
     unsigned long thread = PyLong_AsUnsignedLong(index);
@@ -225,6 +252,8 @@ static PyMethodDef plane_methods[] = {
      "open(thread, descriptor, name_length) -> port: serve a bound UDP socket."},
     {"bind", (PyCFunction)plane_bind, METH_VARARGS,
      "bind(port, name, source or None): take RTP from that address as the source's, or as nobody's."},
+    {"inject", (PyCFunction)plane_inject, METH_VARARGS,
+     "inject(port, name, datagram, arrival): take it as if it had come from there then."},
     {"upcall", (PyCFunction)plane_upcall, METH_O,
      "upcall(thread) -> descriptor: readable when `control` has something."},
     {"control", (PyCFunction)plane_control, METH_VARARGS,
@@ -241,7 +270,8 @@ static PyObject *source_new(PyTypeObject *type, PyObject *arguments, PyObject *P
     unsigned thread;
     unsigned long long context;
     PyObject *owner;
-    if (!PyArg_ParseTuple(arguments, "O!IKO", &PlaneType, &plane, &thread, &context, &owner))
+    double now;
+    if (!PyArg_ParseTuple(arguments, "O!IKOd", &PlaneType, &plane, &thread, &context, &owner, &now))
         return NULL;
     if (thread >= plane->thread_count)
         return PyErr_Format(PyExc_ValueError, "no such thread");
@@ -255,6 +285,7 @@ static PyObject *source_new(PyTypeObject *type, PyObject *arguments, PyObject *P
     }
     self->source->srtp = (void *)(uintptr_t)context;
     self->source->home = thread;
+    self->source->timeline.at = now;
     self->plane = (Plane *)Py_NewRef(plane);
     self->owner = Py_NewRef(owner);
     return (PyObject *)self;
@@ -365,13 +396,15 @@ static void sink_dealloc(Sink *self)
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
-static PyObject *sink_attach_method(Sink *self, PyObject *source)
+static PyObject *sink_attach_method(Sink *self, PyObject *arguments)
 {
-    if (!PyObject_TypeCheck(source, &SourceType))
-        return PyErr_Format(PyExc_TypeError, "a Source is needed");
+    PyObject *source;
+    double now;
+    if (!PyArg_ParseTuple(arguments, "O!d", &SourceType, &source, &now))
+        return NULL;
     bool attached;
     Py_BEGIN_ALLOW_THREADS
-    attached = sink_attach(self->sink, ((Source *)source)->source, self->plane->threads);
+    attached = sink_attach(self->sink, ((Source *)source)->source, now, self->plane->threads);
     Py_END_ALLOW_THREADS
     if (!attached)
         return PyErr_NoMemory();
@@ -421,7 +454,8 @@ static PyObject *sink_counters(Sink *self, PyObject *Py_UNUSED(ignored))
 }
 
 static PyMethodDef sink_methods[] = {
-    {"attach", (PyCFunction)sink_attach_method, METH_O, "attach(source): follow it from now on."},
+    {"attach", (PyCFunction)sink_attach_method, METH_VARARGS,
+     "attach(source, now): follow it from its next packet on."},
     {"detach", (PyCFunction)sink_detach_method, METH_NOARGS, "Follow nothing."},
     {"direct", (PyCFunction)sink_direct, METH_VARARGS, "direct(port, name): send there from now on."},
     {"counters", (PyCFunction)sink_counters, METH_NOARGS,

@@ -127,7 +127,9 @@ static void unlock_both(struct thread **threads, unsigned a, unsigned b)
         thread_unlock(threads[b]);
 }
 
-bool sink_attach(struct sink *sink, struct source *source, struct thread **threads)
+static uint32_t ticks(double seconds) { return (uint32_t)(int64_t)(seconds * CLOCK_RATE); }
+
+bool sink_attach(struct sink *sink, struct source *source, double now, struct thread **threads)
 {
     sink_detach(sink, threads);
     unsigned own = sink->port->thread->index;
@@ -148,7 +150,8 @@ bool sink_attach(struct sink *sink, struct source *source, struct thread **threa
         sink->source = source;
         sink->edge = timeline->highest;
         sink->sequence_offset = sink->sequence - timeline->highest;
-        sink->timestamp_offset = sink->timestamp - timeline->timestamp;
+        sink->timestamp_offset = sink->timestamp + (sink->begun ? ticks(now - sink->at) : 0) -
+                                 timeline->timestamp - ticks(now - timeline->at);
         sink->fresh = true;
         sink->position = leg->count;
         leg->sinks[leg->count++] = sink;
@@ -170,8 +173,12 @@ void sink_detach(struct sink *sink, struct thread **threads)
     leg->sinks[sink->position] = last;
     last->position = sink->position;
     atomic_store(&leg->used, leg->count > 0);
-    sink->sequence = source->timeline.highest + sink->sequence_offset;
-    sink->timestamp = source->timeline.timestamp + sink->timestamp_offset;
+    if (!sink->fresh) {
+        sink->sequence = source->timeline.highest + sink->sequence_offset;
+        sink->timestamp = source->timeline.timestamp + sink->timestamp_offset;
+        sink->at = source->timeline.at;
+        sink->begun = true;
+    }
     sink->source = NULL;
     unlock_both(threads, source->home, own);
 }
@@ -247,22 +254,31 @@ static void admit(struct source *source, uint32_t ssrc, const struct srtp_api *s
     source->ssrcs[source->ssrc_count++] = ssrc;
 }
 
-static void begin(struct source *source, uint32_t ssrc, uint16_t sequence)
+static void restart(struct timeline *timeline, uint32_t timestamp, double now)
+{
+    uint32_t step = ticks(now - timeline->at);
+    timeline->joined = false;
+    if ((int32_t)step < FRAME_TICKS)
+        step = FRAME_TICKS;
+    timeline->timestamp_offset = timeline->timestamp + step - timestamp;
+}
+
+static void begin(struct source *source, uint32_t ssrc, uint16_t sequence, uint32_t timestamp,
+                  double now)
 {
     source->lost_before += reception_lost(&source->reception);
     source->reception = (struct reception){.base = sequence, .highest = sequence};
-    source->timeline.joined = false;
+    restart(&source->timeline, timestamp, now);
     source->ssrc = ssrc;
     source->has_ssrc = true;
 }
 
-static void join(struct timeline *timeline, uint16_t sequence, uint32_t timestamp)
+static void join(struct timeline *timeline, uint16_t sequence)
 {
     timeline->joined = true;
     timeline->source_highest = sequence;
-    timeline->sequence_offset = timeline->highest + 1 - sequence;
-    timeline->timestamp_offset = timeline->timestamp + FRAME_TICKS - timestamp;
     timeline->floor = timeline->highest + 1;
+    timeline->sequence_offset = timeline->floor - sequence;
 }
 
 static bool map(struct timeline *timeline, uint16_t sequence, uint32_t timestamp, struct packet *packet)
@@ -274,11 +290,11 @@ static bool map(struct timeline *timeline, uint16_t sequence, uint32_t timestamp
     packet->sequence = mapped;
     packet->timestamp = timestamp + timeline->timestamp_offset;
     if (mapped > timeline->highest) {
+        timeline->source_highest = source;
         timeline->highest = mapped;
         timeline->timestamp = packet->timestamp;
+        timeline->at = packet->arrival;
     }
-    if (source > timeline->source_highest)
-        timeline->source_highest = source;
     return true;
 }
 
@@ -312,6 +328,17 @@ void thread_flush(struct thread *thread)
             flush(thread, thread->ports[i]);
 }
 
+/* The first packet of a source is sent: its timestamp, at least one frame after the last. */
+static uint32_t begin_sink(struct sink *sink, uint32_t timestamp)
+{
+    int32_t behind = FRAME_TICKS - (int32_t)(timestamp - sink->timestamp);
+    sink->fresh = false;
+    if (!sink->begun || behind <= 0)
+        return timestamp;
+    sink->timestamp_offset += (uint32_t)behind;
+    return timestamp + (uint32_t)behind;
+}
+
 /* Copy a plain packet to every sink of a leg, under the sink's own numbers. */
 static void fan_out(struct thread *thread, struct leg *leg, const struct packet *packet)
 {
@@ -327,13 +354,14 @@ static void fan_out(struct thread *thread, struct leg *leg, const struct packet 
         memcpy(out, packet->data, packet->length);
         uint16_t sequence = (uint16_t)(packet->sequence + sink->sequence_offset);
         uint32_t timestamp = packet->timestamp + sink->timestamp_offset;
+        if (sink->fresh) {
+            timestamp = begin_sink(sink, timestamp);
+            out[1] |= 0x80;
+        }
         out[2] = (unsigned char)(sequence >> 8);
         out[3] = (unsigned char)sequence;
         write32(out + 4, timestamp);
         write32(out + 8, sink->ssrc);
-        if (sink->fresh)
-            out[1] |= 0x80;
-        sink->fresh = false;
         int length = (int)packet->length;
         if (thread->srtp->protect(sink->srtp, out, &length)) {
             count(&thread->drops[DROP_SRTP_FAILED], 1);
@@ -413,7 +441,7 @@ static enum drop_reason forward(struct thread *thread, struct source *source, un
     if (!header)
         return DROP_RTP_MALFORMED;
     if (other_ssrc)
-        begin(source, ssrc, sequence);
+        begin(source, ssrc, sequence, timestamp, arrival);
     receive(&source->reception, sequence, timestamp, arrival);
     source->packets++;
     source->payload_bytes += length - header;
@@ -423,7 +451,7 @@ static enum drop_reason forward(struct thread *thread, struct source *source, un
     }
     unsigned char marker = data[1] & 0x80;
     if (!source->timeline.joined) {
-        join(&source->timeline, sequence, timestamp);
+        join(&source->timeline, sequence);
         marker = 0x80;
     }
     struct packet packet = {data, length, length - header, 0, 0, arrival};

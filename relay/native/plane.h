@@ -33,7 +33,7 @@ enum {
     MAX_SSRCS = 4,    /* of one publisher; the oldest is forgotten when one more comes */
     CONTROL_RING = 1024, /* datagrams on their way up; a power of two */
     INBOX_RING = 1024,   /* plain packets from other threads; a power of two */
-    FRAME_TICKS = 960,   /* 20 ms of Opus: the step over a cut in the timeline */
+    FRAME_TICKS = 960,   /* 20 ms of Opus: the least step over a restart */
     CLOCK_RATE = 48000,
     PAYLOAD_TYPE = 111,
     LATENCY_BUCKETS = 161,
@@ -67,6 +67,7 @@ struct timeline { /* relay/sequence.py: Timeline */
     bool joined;
     int64_t highest, floor, source_highest, sequence_offset;
     uint32_t timestamp, timestamp_offset;
+    double at;
 };
 
 struct reception { /* relay/sequence.py: Reception */
@@ -108,7 +109,8 @@ struct sink {
     uint32_t ssrc;
     int64_t sequence, sequence_offset, edge;
     uint32_t timestamp, timestamp_offset, sent_timestamp;
-    bool fresh;
+    bool fresh, begun; /* begun: `at` is when the packet of `timestamp` came */
+    double at;
     uint64_t packets, payload_bytes;
     double sent_at;
 };
@@ -201,7 +203,7 @@ bool port_bind(struct port *port, const struct sockaddr_storage *name, struct so
 void port_unbind(struct port *port, const struct sockaddr_storage *name);
 
 /* Sources and sinks; these lock what they need. */
-bool sink_attach(struct sink *sink, struct source *source, struct thread **threads);
+bool sink_attach(struct sink *sink, struct source *source, double now, struct thread **threads);
 void sink_detach(struct sink *sink, struct thread **threads);
 void source_forget(struct source *source, struct thread **threads, unsigned count);
 
