@@ -1,0 +1,175 @@
+"""Where options come from, which place goes first, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from signaling import config
+from signaling.config import OPTIONS, Config, load
+from signaling.errors import ConfigError
+
+VALUES = {
+    "host": "::1",
+    "port": "9000",
+    "media_host": "192.0.2.1",
+    "media_port": "9001",
+    "announce": "203.0.113.7",
+    "cert": "cert.pem",
+    "key": "key.pem",
+    "max_participants": "7",
+    "max_rooms": "8",
+    "log_level": "debug",
+}
+EXPECTED = Config(
+    host="::1",
+    port=9000,
+    media_host=("192.0.2.1",),
+    media_port=9001,
+    announce=("203.0.113.7",),
+    cert=Path("cert.pem"),
+    key=Path("key.pem"),
+    max_participants=7,
+    max_rooms=8,
+    log_level="debug",
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "relay.toml"
+
+
+def _error(
+    flags: dict[str, str | tuple[str, ...] | None],
+    environment: dict[str, str],
+    path: Path | None = None,
+) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(flags, environment, path)
+    return str(caught.value)
+
+
+def test_there_is_an_option_for_everything() -> None:
+    assert [option.name for option in OPTIONS] == [field.name for field in fields(Config)]
+    assert set(VALUES) == {option.name for option in OPTIONS}
+
+
+def test_defaults() -> None:
+    assert load({}, {}) == Config()
+    assert (Config().host, Config().port) == ("127.0.0.1", 8080)
+    assert (Config().media_port, Config().max_participants, Config().max_rooms) == (
+        40000,
+        100,
+        1000,
+    )
+    defaults = {option.name: config.default(option) for option in OPTIONS}
+    assert defaults["media_port"] == "40000"
+    assert defaults["announce"] == defaults["cert"] == ""
+
+
+def test_every_option_as_a_flag() -> None:
+    assert load(VALUES, {}) == EXPECTED
+
+
+def test_every_option_as_a_variable() -> None:
+    assert (
+        load({}, {f"RTP_RELAY_{name.upper()}": text for name, text in VALUES.items()}) == EXPECTED
+    )
+
+
+@pytest.mark.parametrize("dash", ["_", "-"])
+def test_every_option_in_a_file(file: Path, dash: str) -> None:
+    numbers = ("port", "media_port", "max_participants", "max_rooms")
+    lines = [
+        f"{name.replace('_', dash)} = {text if name in numbers else repr(text)}"
+        for name, text in VALUES.items()
+    ]
+    file.write_text("\n".join(lines))
+    assert load({}, {}, file) == EXPECTED
+
+
+def test_a_flag_before_a_variable_before_the_file_before_the_default(file: Path) -> None:
+    file.write_text("port = 1\nmedia_port = 1\nmax_rooms = 1")
+    environment = {"RTP_RELAY_PORT": "2", "RTP_RELAY_MEDIA_PORT": "2"}
+    found = load({"port": "3", "media_port": None}, environment, file)
+
+    assert (found.port, found.media_port, found.max_rooms) == (3, 2, 1)
+    assert found.max_participants == 100
+
+
+def test_what_may_be_repeated(file: Path) -> None:
+    two = ("192.0.2.1", "2001:db8::1")
+    file.write_text("announce = ['192.0.2.1', '2001:db8::1']")
+
+    assert load({"announce": two}, {}).announce == two
+    assert load({}, {"RTP_RELAY_ANNOUNCE": "192.0.2.1, 2001:DB8::1,"}).announce == two
+    assert load({}, {"RTP_RELAY_ANNOUNCE": "192.0.2.1 2001:db8::1 192.0.2.1"}).announce == two
+    assert load({}, {}, file).announce == two
+    assert load({"announce": ()}, {}, file).announce == two
+    assert load({"announce": ("local",)}, {}, file).announce == ("local",)
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_variable_is_not_set(text: str) -> None:
+    assert load({}, {"RTP_RELAY_CERT": text, "RTP_RELAY_ANNOUNCE": text}) == Config()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("host", "", "expected a text that is not empty"),
+        ("port", "http", "expected a whole number from 0 to 65535"),
+        ("port", "65536", "expected a whole number from 0 to 65535"),
+        ("port", "-1", "expected a whole number from 0 to 65535"),
+        ("port", "٣", "expected a whole number from 0 to 65535"),
+        ("media_port", "1.5", "expected a whole number from 0 to 65535"),
+        ("media_host", "localhost", "expected an IPv4 or IPv6 address"),
+        ("announce", "example.org", "expected an IPv4 or IPv6 address"),
+        ("max_participants", "0", "expected a whole number from 1 to 10000"),
+        ("max_rooms", "9" * 5000, "expected a whole number from 1 to 1000000"),
+        ("log_level", "loud", "expected one of debug, info, warning, error"),
+    ],
+)
+def test_an_error_names_the_option_and_its_source(name: str, text: str, expected: str) -> None:
+    flag, variable = "--" + name.replace("_", "-"), "RTP_RELAY_" + name.upper()
+    assert _error({name: text}, {}).startswith(f"{flag}: {expected}, got {text!r}")
+    if text:
+        assert _error({}, {variable: text}).startswith(f"{variable}: {expected}, got ")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("port = 'x'", "port in {file}: expected a whole number"),
+        ("port = true", "port in {file}: expected a whole number"),
+        ("port = 80.0", "port in {file}: expected a whole number"),
+        ("host = 5", "host in {file}: expected a text"),
+        ("log_level = 5", "log_level in {file}: expected a text"),
+        ("announce = 5", "announce in {file}: expected an IPv4 or IPv6 address"),
+        ("announce = ['192.0.2.1', 5]", "announce in {file}: expected an IPv4 or IPv6 address"),
+        ("max_users = 5", "max_users in {file}: no such option; there are host, port"),
+        ("[serve]", "serve in {file}: no such option"),
+        ("media_port = 1\nmedia-port = 2", "media-port in {file}: given twice"),
+        ("port = ", "--config: {file} is not TOML: Invalid value (at"),
+        ("port = 1\nport = 2", "--config: {file} is not TOML: Cannot overwrite"),
+    ],
+)
+def test_an_error_names_the_file(file: Path, line: str, words: str) -> None:
+    file.write_text(line)
+    assert _error({}, {}, file).startswith(words.format(file=file))
+
+
+def test_a_file_that_cannot_be_read(file: Path) -> None:
+    assert _error({}, {}, file) == f"--config: cannot read {file}: No such file or directory"
+    file.write_bytes(b"\xff")
+    assert _error({}, {}, file).startswith(f"--config: {file} is not TOML")
+
+
+@pytest.mark.parametrize("given", ["cert", "key"])
+def test_certificate_and_key_belong_together(given: str) -> None:
+    missing = "key" if given == "cert" else "cert"
+    assert _error({given: "x.pem"}, {}) == f"--{given}: needs --{missing} as well; HTTPS takes both"
+    assert load({given: "x.pem"}, {f"RTP_RELAY_{missing.upper()}": "y.pem"}).cert is not None
