@@ -40,16 +40,17 @@ class BidiSession:
     async def command(self, method: str, **parameters: object) -> dict[str, Any]:
         """Returns the command's result. Raises BrowserError with the browser's own explanation."""
         self._last_id += 1
+        number = self._last_id
         reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting[self._last_id] = reply
-        message = {"id": self._last_id, "method": method, "params": parameters}
+        self._waiting[number] = reply
+        message = {"id": number, "method": method, "params": parameters}
         try:
             await self._socket.send(json.dumps(message))
             return await asyncio.wait_for(reply, COMMAND_TIMEOUT)
         except (ConnectionClosed, TimeoutError) as error:
             raise BrowserError(f"{method}: {error!r}") from error
         finally:
-            self._waiting.pop(message["id"], None)
+            self._waiting.pop(number, None)
 
     async def subscribe(self, event: str, listener: Callable[[Event], None]) -> None:
         """Calls the listener with the parameters of every such event from now on."""

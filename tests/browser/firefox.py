@@ -155,7 +155,7 @@ class Firefox:
             "--remote-debugging-port",
             "0",
             "about:blank",
-            env=os.environ | {"HOME": str(profile)} | environment,
+            env={**os.environ, "HOME": str(profile), **environment},
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,

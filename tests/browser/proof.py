@@ -31,18 +31,20 @@ async def expect_only_the_relay(participants: Sequence[Participant], server: Rel
 
 
 async def expect_no_loss(participants: Sequence[Participant]) -> None:
-    """Waits for some packets of everybody at everybody; none before the last of them may be lost."""
+    """Waits for some packets of everybody at everybody; not one may be lost on either way."""
     for each in participants:
-
-        async def received(each: Participant = each) -> list[int]:
-            inbound = [connection.inbound for connection in await each.connections()]
-            return [stream["packetsReceived"] for stream in inbound if stream]
-
-        expected = len(participants) - 1
-        await eventually(
-            received,
-            lambda counts: len(counts) == expected and min(counts) >= _PACKETS,
-            what=f"{_PACKETS} packets of everybody at {each.name}",
-        )
+        await _expect_packets(each, streams=len(participants) - 1)
         losses = [connection.packets_lost for connection in await each.connections()]
         assert losses == [0] * len(participants)
+
+
+async def _expect_packets(participant: Participant, streams: int) -> None:
+    async def received() -> list[int]:
+        inbound = [connection.inbound for connection in await participant.connections()]
+        return [stream["packetsReceived"] for stream in inbound if stream]
+
+    await eventually(
+        received,
+        lambda counts: len(counts) == streams and min(counts) >= _PACKETS,
+        what=f"{_PACKETS} packets of everybody at {participant.name}",
+    )

@@ -9,7 +9,7 @@ import pytest
 from tests.browser.chromium import Chromium
 from tests.browser.guests import Guests
 from tests.browser.participant import TONES
-from tests.browser.proof import expect_all_hear_each_other, expect_only_the_relay, expect_no_loss
+from tests.browser.proof import expect_all_hear_each_other, expect_no_loss, expect_only_the_relay
 from tests.browser.server import RelayServer
 
 

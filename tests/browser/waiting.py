@@ -18,16 +18,16 @@ async def eventually(
     accept: Callable[[T], bool] = bool,
     *,
     what: str,
-    timeout: float = PATIENCE,
+    patience: float = PATIENCE,
 ) -> T:
     """Probes until the result is accepted, and returns it.
 
-    Raises AssertionError with the last result once `timeout` seconds have passed.
+    Raises AssertionError with the last result once `patience` seconds have passed.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout
+    deadline = loop.time() + patience
     while not accept(result := await probe()):
         if loop.time() > deadline:
-            raise AssertionError(f"not within {timeout:g} s: {what}; last seen: {result!r}")
+            raise AssertionError(f"not within {patience:g} s: {what}; last seen: {result!r}")
         await asyncio.sleep(_INTERVAL)
     return result

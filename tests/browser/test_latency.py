@@ -1,0 +1,79 @@
+"""Mouth to ear: a burst of sound is timed where it is made, and where it is heard."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.chromium import Chromium
+from tests.browser.guests import Guests
+from tests.browser.participant import Participant
+from tests.browser.server import RelayServer
+from tests.browser.waiting import eventually
+
+_BUDGET = 100.0
+"""Milliseconds, of which the codec's frame is 20 and the browser's jitter buffer most of the rest."""
+_RELAY_BUDGET = 2.0
+"""Milliseconds inside of the relay."""
+_BURSTS = 16
+"""The first few, while the jitter buffer settles, weigh little in the median of so many."""
+
+_DETECTOR = Path(__file__).parent / "scripts" / "burst-detector.js"
+
+
+async def test_mouth_to_ear_latency(
+    chromium: Chromium,
+    guests: Guests,
+    server: RelayServer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    speaker, listener = await guests.join(chromium, "Ann", "Ben")
+    await listener.expect_to_hear("Ann")
+
+    latencies = await _burst_latencies(speaker, listener)
+    relay = (await server.health())["forward_latency"]
+
+    median = statistics.median(latencies)
+    share = relay["median"] * 1000
+    with capsys.disabled():
+        print(
+            f"\nmouth to ear: median {median:.0f} ms of {len(latencies)} bursts "
+            f"({min(latencies):.0f} to {max(latencies):.0f} ms); "
+            f"inside of the relay: median {share:.3f} ms, p99 {relay['p99'] * 1000:.3f} ms"
+        )
+    assert relay["count"] > 0
+    assert share < _RELAY_BUDGET
+    assert median < _BUDGET
+
+
+async def _burst_latencies(speaker: Participant, listener: Participant) -> list[float]:
+    """Milliseconds, one for each burst that was heard."""
+    plan = await speaker.page.evaluate("() => testbed.bursts")
+    detector = {
+        "name": speaker.name,
+        "detector": _DETECTOR.read_text(),
+        "tones": plan["tones"],
+    }
+    await listener.page.evaluate("(it) => testbed.timeBursts(it)", detector)
+    await speaker.page.evaluate("() => testbed.microphone.burst()")
+
+    async def heard() -> list[dict[str, Any]]:
+        bursts: list[dict[str, Any]] = await listener.page.evaluate("() => testbed.burstTimes()")
+        return bursts
+
+    bursts = await eventually(
+        heard, lambda bursts: len(bursts) >= _BURSTS, what=f"{_BURSTS} bursts at {listener.name}"
+    )
+    epoch = await speaker.page.evaluate("() => testbed.microphone.epoch()")
+    return [_latency(burst["tone"], burst["time"] - epoch, plan) for burst in bursts]
+
+
+def _latency(tone: int, time: float, plan: dict[str, Any]) -> float:
+    """Milliseconds since the latest burst of that tone. time: milliseconds on the speaker's clock,
+    whose burst k has its middle at k periods and half its length, and tone k modulo the tones."""
+    cycle = len(plan["tones"]) * plan["period"] * 1000
+    made = tone * plan["period"] * 1000 + plan["length"] * 1000 / 2
+    return float((time - made) % cycle)
