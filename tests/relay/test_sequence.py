@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.sequence import Reception, Timeline, extend_sequence, timestamp_delta
+from relay.sequence import Reception, Timeline, extend_sequence, ticks, timestamp_delta
 
 FRAME = 960  # ticks of a 20 ms packet at 48 kHz
 
@@ -56,15 +56,18 @@ def test_timestamp_delta(later: int, earlier: int, delta: int) -> None:
 
 
 class Packet(NamedTuple):
-    """A packet that goes in, and what is to come out; None: it is stale."""
+    """A packet that goes in, what is to come out (None: it is stale), and when, in seconds."""
 
     sequence: int
     timestamp: int
     out: tuple[int, int] | None
+    now: float = 0.0
 
 
 CUT = "cut"
-"""A pause begins, or another source does."""
+"""A pause begins."""
+RESTART = "restart"
+"""The source begins anew with the packet that follows, as every source does with its first."""
 
 TIMELINES: dict[str, list[Packet | str]] = {
     "in order": [
@@ -73,6 +76,7 @@ TIMELINES: dict[str, list[Packet | str]] = {
         Packet(1002, 49920, (3, 2880)),
     ],
     "begins at zero": [Packet(0, 0, (1, 960)), Packet(1, 960, (2, 1920))],
+    "begins late": [Packet(5, 0, (1, 48000), 1.0), Packet(6, 960, (2, 48960), 1.02)],
     "sequence number wraps": [
         Packet(65534, 0, (1, 960)),
         Packet(65535, 960, (2, 1920)),
@@ -112,96 +116,134 @@ TIMELINES: dict[str, list[Packet | str]] = {
         Packet(9, 0, None),
         Packet(11, 1920, (2, 1920)),
     ],
-    "a pause for silence keeps its length": [
+    "silence keeps its length": [
         Packet(1, 960, (1, 960)),
         Packet(2, 960 + 19200, (2, 960 + 19200)),
     ],
     "several frames in a packet": [Packet(1, 0, (1, 960)), Packet(2, 2880, (2, 3840))],
-    "mute and unmute": [
+    "arrival does not move the source's clock": [
+        Packet(1, 960, (1, 960), 0.0),
+        Packet(2, 1920, (2, 1920), 5.0),
+        Packet(3, 2880, (3, 2880), 5.0),
+    ],
+    "a pause takes no numbers but its time": [
         Packet(1, 960, (1, 960)),
         Packet(2, 1920, (2, 1920)),
         CUT,  # 3 to 52 come while muted
-        Packet(53, 50880, (3, 2880)),
-        Packet(54, 51840, (4, 3840)),
+        Packet(53, 50880, (3, 50880)),
+        Packet(54, 51840, (4, 51840)),
     ],
-    "muted from the beginning": [CUT, Packet(500, 7, (1, 960)), Packet(501, 967, (2, 1920))],
+    "muted from the beginning": [
+        RESTART,
+        Packet(500, 7, (1, 960)),
+        CUT,
+        Packet(600, 96007, (2, 96960)),
+    ],
     "muted twice without a packet between": [
         Packet(1, 960, (1, 960)),
         CUT,
         CUT,
-        Packet(9, 8640, (2, 1920)),
+        Packet(9, 8640, (2, 8640)),
+    ],
+    "muted and unmuted without a packet between": [
+        Packet(1, 960, (1, 960)),
+        CUT,
+        Packet(2, 1920, (2, 1920)),
     ],
     "muted over the wrap-around": [
         Packet(65535, 960, (1, 960)),
         CUT,
-        Packet(10, 11520, (2, 1920)),
-        Packet(11, 12480, (3, 2880)),
+        Packet(10, 11520, (2, 11520)),
+        Packet(11, 12480, (3, 12480)),
     ],
     "a packet from the pause comes late": [
         Packet(1, 960, (1, 960)),
         CUT,
-        Packet(9, 8640, (2, 1920)),
+        Packet(9, 8640, (2, 8640)),
         Packet(8, 7680, None),
         Packet(1, 960, None),
-        Packet(10, 9600, (3, 2880)),
+        Packet(10, 9600, (3, 9600)),
     ],
     "reordering right after a pause": [
         Packet(1, 960, (1, 960)),
         CUT,
-        Packet(9, 8640, (2, 1920)),
-        Packet(11, 10560, (4, 3840)),
-        Packet(10, 9600, (3, 2880)),
+        Packet(9, 8640, (2, 8640)),
+        Packet(11, 10560, (4, 10560)),
+        Packet(10, 9600, (3, 9600)),
     ],
     "loss right before a pause is none of the next piece": [
         Packet(1, 960, (1, 960)),
         Packet(3, 2880, (3, 2880)),
         CUT,
-        Packet(20, 19200, (4, 3840)),
+        Packet(20, 19200, (4, 19200)),
     ],
     "the newest packet before a pause counts, not the last": [
         Packet(1, 960, (1, 960)),
         Packet(3, 2880, (3, 2880)),
         Packet(2, 1920, (2, 1920)),
         CUT,
-        Packet(20, 19200, (4, 3840)),
+        Packet(20, 19200, (4, 19200)),
     ],
     "the source begins anew, lower": [
         Packet(40000, 2**31, (1, 960)),
-        CUT,
+        RESTART,
         Packet(7, 12, (2, 1920)),
         Packet(8, 972, (3, 2880)),
     ],
     "the source begins anew, higher": [
         Packet(7, 12, (1, 960)),
-        CUT,
+        RESTART,
         Packet(40000, 2**31, (2, 1920)),
         Packet(40001, 2**31 + 960, (3, 2880)),
     ],
     "the source begins anew with the same number": [
         Packet(7, 12, (1, 960)),
-        CUT,
+        RESTART,
         Packet(7, 12, (2, 1920)),
         Packet(8, 972, (3, 2880)),
     ],
     "the source begins anew half of the range away": [
         Packet(0, 0, (1, 960)),
-        CUT,
+        RESTART,
         Packet(0x8000, 0, (2, 1920)),
         Packet(0x8001, 960, (3, 2880)),
+    ],
+    "the source begins anew after a while": [
+        Packet(7, 12, (1, 960), 0.0),
+        RESTART,
+        Packet(90, 5, (2, 960 + 96000), 2.0),
+        Packet(91, 965, (3, 1920 + 96000), 2.02),
+    ],
+    "the newest packet's arrival is where a restart counts from": [
+        Packet(1, 960, (1, 48000), 1.0),
+        Packet(3, 2880, (3, 49920), 1.04),
+        Packet(2, 1920, (2, 48960), 9.0),
+        RESTART,
+        Packet(70, 0, (4, 49920 + 48000), 2.04),
+    ],
+    "a restart in a burst still takes a frame": [
+        Packet(7, 12, (1, 48000), 1.0),
+        RESTART,
+        Packet(90, 5, (2, 48960), 0.999),
     ],
 }
 
 
 def play(steps: list[Packet | str]) -> list[tuple[int, int] | None]:
     """What a timeline puts out, driven as the forwarder drives it."""
-    timeline, out = Timeline(), []
+    timeline, out, restart = Timeline(0.0), [], True
     for step in steps:
-        if isinstance(step, str):
+        if step == CUT:
             timeline.cut()
-            continue
-        if not timeline.joined:
-            timeline.join(step.sequence, step.timestamp, FRAME)
-        out.append(timeline.map(step.sequence, step.timestamp))
+        elif step == RESTART:
+            restart = True
+        elif isinstance(step, Packet):
+            if restart:
+                timeline.restart(step.timestamp, step.now)
+                restart = False
+            if not timeline.joined:
+                timeline.join(step.sequence)
+            out.append(timeline.map(step.sequence, step.timestamp, step.now))
     return out
 
 
@@ -210,47 +252,57 @@ def test_timeline(steps: list[Packet | str]) -> None:
     assert play(steps) == [step.out for step in steps if isinstance(step, Packet)]
 
 
-def test_a_timeline_joins_at_its_first_packet_and_after_a_cut() -> None:
-    timeline = Timeline()
+def test_a_timeline_joins_at_its_first_packet_and_after_every_break() -> None:
+    timeline = Timeline(0.0)
     assert not timeline.joined
-    timeline.join(5, 5, FRAME)
-    assert timeline.joined
-    timeline.cut()
-    assert not timeline.joined
+    for break_off in (timeline.cut, lambda: timeline.restart(5, 0.0)):
+        timeline.join(5)
+        assert timeline.joined
+        break_off()
+        assert not timeline.joined
 
 
 def test_a_timeline_knows_its_newest_packet() -> None:
-    timeline = Timeline()
-    assert (timeline.highest, timeline.timestamp) == (0, 0)
-    timeline.join(65535, 500, FRAME)
-    for sequence, timestamp in [(65535, 500), (1, 2420), (0, 1460)]:
-        timeline.map(sequence, timestamp)
-    assert (timeline.highest, timeline.timestamp) == (3, 2880)
+    timeline = Timeline(0.0)
+    assert (timeline.highest, timeline.timestamp, timeline.at) == (0, 0, 0.0)
+    timeline.restart(500, 0.0)
+    timeline.join(65535)
+    for sequence, timestamp, now in [(65535, 500, 0.0), (1, 2420, 0.04), (0, 1460, 0.05)]:
+        timeline.map(sequence, timestamp, now)
+    assert (timeline.highest, timeline.timestamp, timeline.at) == (3, 2880, 0.04)
 
 
 def test_a_piece_of_many_wrap_arounds() -> None:
-    timeline, sequence = Timeline(), 65000
-    timeline.join(sequence, 0, FRAME)
+    timeline, sequence = Timeline(0.0), 65000
+    timeline.restart(0, 0.0)
+    timeline.join(sequence)
     for index in range(0, 200_000, 1000):
-        mapped = timeline.map((sequence + index) & 0xFFFF, index * FRAME & 0xFFFFFFFF)
+        mapped = timeline.map((sequence + index) & 0xFFFF, index * FRAME & 0xFFFFFFFF, 0.02 * index)
         assert mapped == (1 + index, (1 + index) * FRAME & 0xFFFFFFFF)
 
 
-# Properties. A piece is what a source sends between two cuts; `order` tells which packets arrive.
+@pytest.mark.parametrize(
+    ("seconds", "count"), [(0.0, 0), (0.02, 960), (1.0, 48000), (-0.02, -960), (1e-6, 0)]
+)
+def test_ticks(seconds: float, count: int) -> None:
+    assert ticks(seconds) == count
+
+
+# Properties. A piece is what a source sends between two breaks.
 
 MAX_DISPLACEMENT = 60  # SRTP refuses what is more than 128 packets late
 
 
 @dataclass(frozen=True)
 class Piece:
-    """order: indices of the packets that arrive, in order of arrival."""
+    """order: indices of the packets that arrive, in order of arrival. anew: under another SSRC, with
+    other counters; else the same source after a pause, `pause` packets later."""
 
+    anew: bool
     first: int
     first_timestamp: int
+    pause: int
     order: tuple[int, ...]
-
-    def packet(self, index: int) -> tuple[int, int]:
-        return (self.first + index) & 0xFFFF, (self.first_timestamp + FRAME * index) & 0xFFFFFFFF
 
 
 @st.composite
@@ -266,44 +318,80 @@ def disturbed(draw: st.DrawFn) -> tuple[int, ...]:
     return tuple(sorted(left, key=lambda index: (late[index], index)))
 
 
+undisturbed = st.integers(1, 60).map(lambda count: tuple(range(count)))
+
+
 def pieces(orders: st.SearchStrategy[tuple[int, ...]]) -> st.SearchStrategy[list[Piece]]:
-    piece = st.builds(Piece, st.integers(0, 0xFFFF), st.integers(0, 2**32 - 1), orders)
+    piece = st.builds(
+        Piece,
+        st.booleans(),
+        st.integers(0, 0xFFFF),
+        st.integers(0, 2**32 - 1),
+        st.integers(0, 0x7000),
+        orders,
+    )
     return st.lists(piece, min_size=1, max_size=6)
 
 
-def mapped(timeline: Timeline, piece: Piece) -> list[tuple[int, int] | None]:
-    timeline.cut()
-    timeline.join(*piece.packet(piece.order[0]), FRAME)
-    return [timeline.map(*piece.packet(index)) for index in piece.order]
+Mapped = list[tuple[int, int] | None]
 
 
-@given(pieces(st.integers(1, 60).map(lambda count: tuple(range(count)))))
-def test_without_loss_the_output_is_contiguous_whatever_is_cut(sound: list[Piece]) -> None:
-    timeline = Timeline()
-    out = [packet for piece in sound for packet in mapped(timeline, piece)]
-    assert out == [(number, number * FRAME) for number in range(1, len(out) + 1)]
+def mapped(sound: list[Piece]) -> list[Mapped]:
+    """What a timeline makes of each piece, all of it at one instant."""
+    timeline, out = Timeline(0.0), []
+    sequence = timestamp = 0
+    for number, piece in enumerate(sound):
+        if piece.anew or number == 0:
+            sequence, timestamp = piece.first, piece.first_timestamp
+            timeline.restart((timestamp + FRAME * piece.order[0]) & 0xFFFFFFFF, 0.0)
+        else:
+            sequence, timestamp = sequence + piece.pause, timestamp + FRAME * piece.pause
+            timeline.cut()
+        timeline.join((sequence + piece.order[0]) & 0xFFFF)
+        out.append(
+            [
+                timeline.map(
+                    (sequence + index) & 0xFFFF, (timestamp + FRAME * index) & 0xFFFFFFFF, 0.0
+                )
+                for index in piece.order
+            ]
+        )
+        sequence += max(piece.order) + 1
+        timestamp += FRAME * (max(piece.order) + 1)
+    return out
+
+
+def modelled(sound: list[Piece]) -> list[Mapped]:
+    """The same from what the words say, on counters that never wrap."""
+    out: list[Mapped] = []
+    highest = clock = source = 0  # clock: output timestamp of the newest packet; source: its index
+    for number, piece in enumerate(sound):
+        first = piece.order[0]
+        if piece.anew or number == 0:
+            base = clock + FRAME - FRAME * first  # the first to arrive comes a frame later
+        else:
+            base = clock + FRAME * (piece.pause + source)
+        packets = [(highest + 1 + index - first, base + FRAME * index) for index in piece.order]
+        out.append([(s, t % 2**32) if s > highest else None for s, t in packets])
+        highest, clock = max(packets)
+        source = 1  # what comes next is one frame after the newest
+    return out
+
+
+@given(pieces(undisturbed))
+def test_without_loss_the_numbers_are_contiguous_whatever_breaks(sound: list[Piece]) -> None:
+    numbers = [packet[0] for piece in mapped(sound) for packet in piece if packet is not None]
+    assert numbers == list(range(1, 1 + sum(len(piece.order) for piece in sound)))
 
 
 @given(pieces(disturbed()))
 def test_loss_and_reordering_stay_inside_a_piece(sound: list[Piece]) -> None:
-    timeline, highest, timestamp = Timeline(), 0, 0
-    for piece in sound:
-        # The first packet that arrives stands right behind the piece before, all others around it.
-        first = piece.order[0]
-        expected = [
-            (highest + 1 + index - first, (timestamp + FRAME * (1 + index - first)) & 0xFFFFFFFF)
-            if index >= first
-            else None
-            for index in piece.order
-        ]
-        assert mapped(timeline, piece) == expected
-        highest, timestamp = max(packet for packet in expected if packet is not None)
+    assert mapped(sound) == modelled(sound)
 
 
 @given(pieces(disturbed()))
 def test_no_two_packets_get_one_number(sound: list[Piece]) -> None:
-    timeline = Timeline()
-    out = [packet for piece in sound for packet in mapped(timeline, piece) if packet is not None]
+    out = [packet for piece in mapped(sound) for packet in piece if packet is not None]
     assert len({sequence for sequence, _ in out}) == len(out)
 
 
