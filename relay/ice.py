@@ -318,10 +318,8 @@ class _Connection(aioice.Connection):
 
     async def query_consent(self) -> None:
         """Check consent every five seconds (RFC 7675 §5.1); returns when it expired."""
-        if (
-            self._closing
-        ):  # between the nomination and now; `close` has looked for this task already
-            return
+        if self._closing:
+            return  # since the nomination: `close` was there before this task, and did not find it
         await super().query_consent()
         self._agent.observer.failed()
 

@@ -1,0 +1,162 @@
+"""A network without sockets, and an ICE peer on it whose every message a test decides about."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from aioice import stun
+
+from relay.address import Address, Path
+from relay.ice import IceAgent, IceMux, IceObserver
+from relay.parameters import IceCandidate, IceParameters
+from relay.stats import DropReason
+
+LOCAL = Address("192.0.2.1", 40_000)
+LOCAL_6 = Address("2001:db8::1", 40_000)
+REMOTE = Address("198.51.100.7", 5_000)
+REMOTE_6 = Address("2001:db8:7::7", 5_000)
+PATH = Path(LOCAL, REMOTE)
+
+PEER_PARAMETERS = IceParameters("peer", "p" * 22)
+
+
+class Network:
+    """Where a mux sends. Datagrams arrive one turn of the event loop later, or nowhere."""
+
+    def __init__(self) -> None:
+        self.drops: Counter[DropReason] = Counter()
+        self.sent: list[tuple[Path, bytes]] = []
+        self.peers: dict[Address, Peer] = {}
+        self.mux = IceMux(self._send, self._drop)
+
+    def _drop(self, reason: DropReason) -> None:
+        self.drops[reason] += 1
+
+    def _send(self, path: Path, datagram: bytes) -> None:
+        self.sent.append((path, datagram))
+        peer = self.peers.get(path.remote)
+        if peer is not None:
+            asyncio.get_running_loop().call_soon(peer.receive, path, datagram)
+
+
+@dataclass
+class Observed:
+    """What an agent told, in order."""
+
+    validated: list[Path] = field(default_factory=list)
+    selected: list[Path] = field(default_factory=list)
+    failures: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def observer(self) -> IceObserver:
+        """What to give to the agent."""
+
+        def tell_validated(path: Path) -> None:
+            self.validated.append(path)
+            self.changed.set()
+
+        def tell_selected(path: Path) -> None:
+            self.selected.append(path)
+            self.changed.set()
+
+        def tell_failed() -> None:
+            self.failures += 1
+            self.changed.set()
+
+        return IceObserver(tell_validated, tell_selected, tell_failed)
+
+    async def until_selected(self, path: Path | None = None) -> None:
+        """Wait until a path, or this one, is the latest selected."""
+        async with asyncio.timeout(20):
+            while not self.selected or path not in (None, self.selected[-1]):
+                self.changed.clear()
+                await self.changed.wait()
+
+    async def until_failed(self) -> None:
+        """Wait until consent is lost."""
+        async with asyncio.timeout(20):
+            while not self.failures:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+class Peer:
+    """The other end, the controlled one. answering: whether it answers checks."""
+
+    def __init__(self, network: Network, agent: IceAgent, address: Address = REMOTE) -> None:
+        self.agent = agent
+        self.address = address
+        self.answering = True
+        self.requests: list[stun.Message] = []
+        self.responses: list[stun.Message] = []
+        self._network = network
+        network.peers[address] = self
+
+    @property
+    def username(self) -> str:
+        """USERNAME of checks towards the agent (RFC 8445 §7.2.2)."""
+        ours = self.agent.parameters.username_fragment
+        return f"{ours}:{PEER_PARAMETERS.username_fragment}"
+
+    def check(self, *, local: Address = LOCAL, **changes: Any) -> None:
+        """Send a Binding request; changes: attributes by their name, `_` for `-`."""
+        self.send(bytes(self.request(**changes)), local)
+
+    def request(self, *, key: str | None = None, **changes: Any) -> stun.Message:
+        """A Binding request, signed with the agent's password or `key`; None removes an attribute."""
+        attributes: dict[str, object] = {
+            "USERNAME": self.username,
+            "PRIORITY": 1_853_824_767,
+            "ICE-CONTROLLED": 1,
+        }
+        for name, value in changes.items():
+            attributes[name.replace("_", "-")] = value
+        message = stun.Message(
+            stun.Method.BINDING,
+            stun.Class.REQUEST,
+            attributes={name: value for name, value in attributes.items() if value is not None},
+        )
+        message.add_message_integrity((key or self.agent.parameters.password).encode())
+        return message
+
+    def send(self, datagram: bytes, local: Address = LOCAL) -> None:
+        """Put a datagram on the network."""
+        self._network.mux.receive(Path(local, self.address), datagram)
+
+    def receive(self, path: Path, datagram: bytes) -> None:
+        """Take what the agent sent."""
+        message = stun.parse_message(datagram)
+        if message.message_class is not stun.Class.REQUEST:
+            self.responses.append(message)
+            return
+        self.requests.append(message)
+        if self.answering:
+            self.send(bytes(self.answer(message)), path.local)
+
+    def answer(self, request: stun.Message, key: str = PEER_PARAMETERS.password) -> stun.Message:
+        """The Binding response to a check."""
+        response = stun.Message(
+            stun.Method.BINDING,
+            stun.Class.RESPONSE,
+            transaction_id=request.transaction_id,
+            attributes={"XOR-MAPPED-ADDRESS": tuple(LOCAL)},
+        )
+        response.add_message_integrity(key.encode())
+        return response
+
+
+def candidate(at: Address = REMOTE, **changes: Any) -> IceCandidate:
+    """A host candidate of the peer's."""
+    values: dict[str, Any] = {
+        "foundation": "1",
+        "component": 1,
+        "protocol": "udp",
+        "priority": 2_130_706_431,
+        "address": at.host,
+        "port": at.port,
+        "type": "host",
+    }
+    return IceCandidate(**{**values, **changes})

@@ -1,0 +1,669 @@
+"""ICE: what is leant on in aioice, the mux, and agents against peers in memory and over loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import struct
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aioice
+import pytest
+from aioice import stun
+from aioice.candidate import candidate_foundation, candidate_priority
+from aioice.ice import CandidatePair, StunProtocol, validate_password, validate_username
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from relay import ice
+from relay.address import Address, Path
+from relay.ice import IceAgent, IceMux
+from relay.parameters import IceParameters
+from relay.stats import DropReason
+
+from .ice_peer import (
+    LOCAL,
+    LOCAL_6,
+    PATH,
+    PEER_PARAMETERS,
+    REMOTE,
+    REMOTE_6,
+    Network,
+    Observed,
+    Peer,
+    candidate,
+)
+
+
+class TestContract:
+    """The parts of aioice 0.13.0 that `relay/ice.py` leans on though they are not its API.
+
+    When one of these fails after an upgrade, `relay/ice.py` has to be read again.
+    """
+
+    @pytest.fixture
+    async def connection(self) -> aioice.Connection:
+        return aioice.Connection(ice_controlling=True)
+
+    @pytest.mark.parametrize(
+        ("owner", "name", "parameters"),
+        [
+            (aioice.Connection, "_add_remote_candidate", ["remote_candidate", "network_host"]),
+            (aioice.Connection, "_pair_remote_candidate", ["remote_candidate"]),
+            (aioice.Connection, "sort_check_list", []),
+            (aioice.Connection, "check_incoming", ["message", "addr", "protocol"]),
+            (aioice.Connection, "check_complete", ["pair"]),
+            (aioice.Connection, "request_received", ["message", "addr", "protocol"]),
+            (aioice.Connection, "query_consent", []),
+            (StunProtocol, "__init__", ["receiver"]),
+            (StunProtocol, "connection_made", ["transport"]),
+            (StunProtocol, "connection_lost", ["exc"]),
+            (StunProtocol, "datagram_received", ["data", "addr"]),
+            (
+                StunProtocol,
+                "request",
+                ["request", "addr", "integrity_key", "retransmissions"],
+            ),
+            (stun.Message, "check_message_integrity", ["key"]),
+        ],
+    )
+    def test_methods(self, owner: type, name: str, parameters: list[str]) -> None:
+        signature = inspect.signature(getattr(owner, name))
+        assert list(signature.parameters)[1:] == parameters
+
+    def test_kinds(self) -> None:
+        coroutines = (
+            aioice.Connection.query_consent,
+            StunProtocol.request,
+            aioice.Connection.connect,
+        )
+        assert all(map(inspect.iscoroutinefunction, coroutines))
+        plain = (
+            aioice.Connection._add_remote_candidate,
+            aioice.Connection.check_incoming,
+            aioice.Connection.check_complete,
+            aioice.Connection.request_received,
+        )
+        assert not any(map(inspect.iscoroutinefunction, plain))
+
+    async def test_attributes(self, connection: aioice.Connection) -> None:
+        assert connection._protocols == []
+        assert connection._local_candidates == []
+        assert connection._remote_candidates == []
+        assert connection._nominated == {}
+        assert connection._closing is False
+        assert connection._local_candidates_start is False
+        assert connection._local_candidates_end is False
+        assert isinstance(stun.RETRY_RTO, float)
+
+    async def test_connect_asks_for_gathered_candidates(
+        self, connection: aioice.Connection
+    ) -> None:
+        connection.remote_username, connection.remote_password = "user", "p" * 22
+        with pytest.raises(ConnectionError, match="gathering"):
+            await connection.connect()
+
+    async def test_a_signaled_candidate_knows_its_network_host(
+        self, connection: aioice.Connection
+    ) -> None:
+        signaled = ice._to_aioice(candidate())
+        connection._add_remote_candidate(signaled, REMOTE.host)
+        assert connection._remote_candidates == [signaled]
+        assert (signaled._network_host, signaled.port) == REMOTE
+
+    async def test_a_reflexive_candidate_knows_its_network_host(self) -> None:
+        # Made by check_incoming with `host=`, and compared by `_network_host` from then on.
+        made = aioice.Candidate("1", 1, "udp", 1, REMOTE.host, REMOTE.port, "prflx")
+        assert made._network_host == REMOTE.host
+
+    async def test_a_pair_names_its_protocol_and_address(
+        self, connection: aioice.Connection
+    ) -> None:
+        protocol = StunProtocol(connection)
+        signaled = ice._to_aioice(candidate())
+        signaled._network_host = REMOTE.host
+        pair = CandidatePair(protocol, signaled)
+        assert pair.protocol is protocol
+        assert pair.remote_addr == tuple(REMOTE)
+        protocol.connection_lost(None)
+
+    def test_priorities(self) -> None:
+        # RFC 8445 §5.1.2.1
+        assert candidate_priority(1, "host", 65_534) == (126 << 24) + (65_534 << 8) + 255
+        assert candidate_foundation("host", "udp", "192.0.2.1")
+
+    def test_messages_know_whether_they_are_signed(self) -> None:
+        message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+        assert not message.check_message_integrity(b"key")
+        message.add_message_integrity(b"key")
+        parsed = stun.parse_message(bytes(message))
+        assert parsed.check_message_integrity(b"key")
+        assert not parsed.check_message_integrity(b"another")
+
+    @settings(max_examples=500)
+    @given(st.binary(max_size=200))
+    def test_bad_messages_raise_two_kinds_of_errors(self, data: bytes) -> None:
+        framed = struct.pack("!HHI12s", 1, len(data), stun.COOKIE, b"transaction!") + data
+        for datagram in (data, framed):
+            try:
+                stun.parse_message(datagram)
+            except (ValueError, struct.error):
+                continue
+
+
+@pytest.fixture
+async def network() -> AsyncIterator[Network]:
+    """Closes what a test left open, and looks for what an agent left behind."""
+    network = Network()
+    yield network
+    for agent in tuple(network.mux._agents.values()):
+        agent.close()
+    await asyncio.wait_for(network.mux.close(), 20)
+    assert network.mux._agents == {}
+    assert network.mux.transactions == {}
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert [task for task in left if "aioice" in repr(task) or "relay" in repr(task)] == []
+
+
+@pytest.fixture
+def observed() -> Observed:
+    return Observed()
+
+
+@pytest.fixture
+def agent(network: Network, observed: Observed) -> IceAgent:
+    return network.mux.create_agent([LOCAL], observed.observer())
+
+
+@pytest.fixture
+def peer(network: Network, agent: IceAgent) -> Peer:
+    return Peer(network, agent)
+
+
+class TestConnectivity:
+    async def test_candidate_before_the_answer(
+        self, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        assert observed.selected == [PATH]
+        assert observed.validated == []  # the peer has sent no check of its own
+        assert agent.round_trip_time is not None
+
+    async def test_candidate_after_the_answer(
+        self, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        agent.start(PEER_PARAMETERS)
+        await asyncio.sleep(0)
+        agent.add_remote_candidate(candidate())
+        await observed.until_selected(PATH)
+
+    async def test_no_candidate_at_all(
+        self, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        agent.start(PEER_PARAMETERS)
+        await asyncio.sleep(0)
+        peer.check()
+        await observed.until_selected(PATH)
+        assert observed.validated == [PATH]
+
+    async def test_check_before_the_answer(
+        self, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        # RFC 8445 §7.3: answered at once, and checked back when the credentials are known.
+        peer.check()
+        await asyncio.sleep(0)
+        assert [response.message_class for response in peer.responses] == [stun.Class.RESPONSE]
+        assert peer.requests == []
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected(PATH)
+
+    async def test_checks_are_what_rfc_8445_wants(
+        self, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        request = peer.requests[0]
+        ours = agent.parameters.username_fragment
+        assert request.attributes["USERNAME"] == f"peer:{ours}"
+        assert "ICE-CONTROLLING" in request.attributes
+        assert "USE-CANDIDATE" in request.attributes
+        assert request.check_message_integrity(PEER_PARAMETERS.password.encode())
+
+    async def test_answers_come_from_where_they_were_asked(
+        self, network: Network, observed: Observed
+    ) -> None:
+        second = Address("192.0.2.2", 40_000)
+        agent = network.mux.create_agent([LOCAL, second], observed.observer())
+        peer = Peer(network, agent)
+        peer.check(local=second)
+        ((path, _),) = network.sent
+        assert path == Path(second, REMOTE)
+
+    async def test_ipv6(self, network: Network, observed: Observed) -> None:
+        agent = network.mux.create_agent([LOCAL, LOCAL_6], observed.observer())
+        Peer(network, agent, REMOTE_6)
+        agent.start(PEER_PARAMETERS)
+        agent.add_remote_candidate(candidate(REMOTE_6))
+        await observed.until_selected(Path(LOCAL_6, REMOTE_6))
+        assert all(path.local == LOCAL_6 for path, _ in network.sent)
+
+    async def test_peer_moves(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected(PATH)
+        moved = Peer(network, agent, Address("203.0.113.9", 6_000))
+        moved.check()
+        await observed.until_selected(Path(LOCAL, moved.address))
+
+    async def test_address_that_is_added_later(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected(PATH)
+        second = Address("192.0.2.2", 40_000)
+        agent.add_local_address(second)
+        peer.check(local=second)
+        await observed.until_selected(Path(second, REMOTE))
+
+    async def test_a_role_conflict_is_resolved(
+        self, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        # RFC 8445 §7.3.1.1: the lower tie-breaker gives in; ours is not below zero.
+        agent.start(PEER_PARAMETERS)
+        await asyncio.sleep(0)
+        peer.check(ICE_CONTROLLED=None, ICE_CONTROLLING=0)
+        await asyncio.sleep(0)
+        assert [response.error_code for response in peer.responses] == [487]
+        assert observed.validated == []
+
+
+class TestLoopback:
+    """aioice's own connection at the other end, on real sockets."""
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+    @pytest.mark.parametrize("signaled", ["before", "after", "never"])
+    async def test_connects(
+        self, host: str, signaled: str, observed: Observed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: [host])
+        wire = await Wire.open(host)
+        agent = wire.mux.create_agent([wire.local], observed.observer())
+        other = aioice.Connection(ice_controlling=False)
+        other.remote_username = agent.parameters.username_fragment
+        other.remote_password = agent.parameters.password
+        await other.gather_candidates()
+        own = aioice.Candidate(
+            "1", 1, "udp", 2_130_706_431, wire.local.host, wire.local.port, "host"
+        )
+        await other.add_remote_candidate(own)
+        await other.add_remote_candidate(None)
+        (theirs,) = other.local_candidates
+        address = Address(theirs.host, theirs.port)
+        if signaled == "before":
+            agent.add_remote_candidate(candidate(address))
+        agent.start(IceParameters(other.local_username, other.local_password))
+        if signaled == "after":
+            await asyncio.sleep(0)
+            agent.add_remote_candidate(candidate(address))
+        await asyncio.wait_for(other.connect(), 20)
+        await observed.until_selected(Path(wire.local, address))
+        assert wire.drops == []
+        agent.close()
+        await other.close()
+        await wire.close()
+
+
+class Wire(asyncio.DatagramProtocol):
+    """A mux on a UDP socket."""
+
+    transport: asyncio.DatagramTransport
+    local: Address
+
+    def __init__(self) -> None:
+        self.drops: list[DropReason] = []
+        self.mux = IceMux(self._send, self.drops.append)
+
+    @classmethod
+    async def open(cls, host: str) -> Wire:
+        transport, wire = await asyncio.get_running_loop().create_datagram_endpoint(
+            cls, local_addr=(host, 0)
+        )
+        wire.transport = transport
+        wire.local = Address(*transport.get_extra_info("sockname")[:2])
+        return wire
+
+    def _send(self, path: Path, datagram: bytes) -> None:
+        self.transport.sendto(datagram, tuple(path.remote))
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        self.mux.receive(Path(self.local, Address(*addr[:2])), data)
+
+    async def close(self) -> None:
+        await asyncio.wait_for(self.mux.close(), 20)
+        self.transport.close()
+
+
+class TestRefused:
+    """What is dropped, and never answered."""
+
+    async def test_wrong_password(self, network: Network, peer: Peer) -> None:
+        peer.check(key="w" * 24)
+        assert network.drops == {DropReason.STUN_UNAUTHENTICATED: 1}
+        assert network.sent == []
+
+    async def test_not_signed(self, network: Network, peer: Peer) -> None:
+        request = peer.request()
+        del request.attributes["MESSAGE-INTEGRITY"], request.attributes["FINGERPRINT"]
+        peer.send(bytes(request))
+        assert network.drops == {DropReason.STUN_UNAUTHENTICATED: 1}
+        assert network.sent == []
+
+    @pytest.mark.parametrize("username", ["nobody:peer", "", ":", "peer", None])
+    async def test_unknown_user(self, network: Network, peer: Peer, username: str | None) -> None:
+        peer.check(USERNAME=username)
+        assert network.drops == {DropReason.STUN_UNKNOWN_USER: 1}
+        assert network.sent == []
+
+    async def test_user_who_has_left(self, network: Network, agent: IceAgent, peer: Peer) -> None:
+        agent.close()
+        peer.check()
+        assert network.drops == {DropReason.STUN_UNKNOWN_USER: 1}
+        assert network.sent == []
+
+    async def test_without_priority(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        agent.start(PEER_PARAMETERS)
+        await asyncio.sleep(0)
+        peer.check(PRIORITY=None)
+        assert network.drops == {DropReason.STUN_MALFORMED: 1}
+        assert observed.validated == []
+
+    async def test_indication(self, network: Network, peer: Peer) -> None:
+        peer.send(bytes(stun.Message(stun.Method.BINDING, stun.Class.INDICATION)))
+        assert network.drops == {DropReason.STUN_UNEXPECTED: 1}
+        assert network.sent == []
+
+    @pytest.mark.parametrize("kind", [stun.Class.RESPONSE, stun.Class.ERROR])
+    async def test_response_to_nothing(
+        self, network: Network, peer: Peer, kind: stun.Class
+    ) -> None:
+        peer.send(bytes(stun.Message(stun.Method.BINDING, kind)))
+        assert network.drops == {DropReason.STUN_UNEXPECTED: 1}
+
+    async def test_forged_response(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        peer.answering = False
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await until(lambda: bool(peer.requests))
+        peer.send(bytes(peer.answer(peer.requests[0], key="forged")))
+        await asyncio.sleep(0)
+        assert observed.selected == []
+        peer.send(bytes(peer.answer(peer.requests[0])))
+        await observed.until_selected(PATH)
+
+    async def test_response_from_elsewhere(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        # RFC 8445 §7.2.5.2.1: the answer must come from where the check went.
+        peer.answering = False
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await until(lambda: bool(peer.requests))
+        elsewhere = Path(LOCAL, Address("203.0.113.66", 6_666))
+        network.mux.receive(elsewhere, bytes(peer.answer(peer.requests[0])))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert observed.selected == []
+
+    async def test_too_many_addresses(
+        self, network: Network, agent: IceAgent, observed: Observed
+    ) -> None:
+        agent.start(PEER_PARAMETERS)
+        await asyncio.sleep(0)
+        known = ice.MAX_REMOTE_ADDRESSES
+        for number in range(known + 5):
+            Peer(network, agent, Address("198.51.100.7", 1_000 + number)).check()
+        assert network.drops == {DropReason.STUN_TOO_MANY_ADDRESSES: 5}
+        assert len(observed.validated) == known
+        network.peers[Address("198.51.100.7", 1_000)].check()  # a known one may always
+        assert network.drops == {DropReason.STUN_TOO_MANY_ADDRESSES: 5}
+
+    async def test_too_many_candidates(self, network: Network, agent: IceAgent) -> None:
+        for number in range(3 * ice.MAX_REMOTE_ADDRESSES):
+            agent.add_remote_candidate(candidate(Address("198.51.100.7", 1_000 + number)))
+        agent.start(PEER_PARAMETERS)
+        seen: set[Address] = set()
+
+        def checked() -> bool:
+            seen.update(path.remote for path, _ in network.sent)
+            return len(seen) >= ice.MAX_REMOTE_ADDRESSES
+
+        await until(checked)
+        assert len(agent._connection._remote_candidates) == ice.MAX_REMOTE_ADDRESSES
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"address": "5a0e8c1f-1111-2222-3333-444455556666.local"},
+            {"address": "relay.example.org"},
+            {"address": ""},
+            {"address": "198.51.100.256"},
+            {"address": "224.0.0.1"},
+            {"address": "ff02::1"},
+            {"address": "255.255.255.255"},
+            {"address": "0.0.0.0"},
+            {"address": "::"},
+            {"port": 0},
+            {"port": 65_536},
+            {"port": -1},
+            {"protocol": "tcp", "port": 9, "tcp_type": "active"},
+            {"component": 2},
+            {"type": "prflx"},
+            {"type": "nonsense"},
+            {"address": "2001:db8::7"},  # a family that we have no socket of
+        ],
+    )
+    async def test_useless_candidate(
+        self, network: Network, agent: IceAgent, peer: Peer, changes: dict[str, Any]
+    ) -> None:
+        agent.add_remote_candidate(candidate(**changes))
+        agent.add_remote_candidate(candidate())  # the one after it is tried
+        agent.start(PEER_PARAMETERS)
+        await until(lambda: bool(peer.requests))
+        assert {path.remote for path, _ in network.sent} == {REMOTE}
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_nothing_that_arrives_raises(data: st.DataObject) -> None:
+    """Arbitrary bytes, arbitrary attributes and mutated messages: used or counted, never raised."""
+
+    faults: list[object] = []
+
+    async def scenario() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+        network = Network()
+        observed = Observed()
+        agent = network.mux.create_agent([LOCAL], observed.observer())
+        peer = Peer(network, agent)
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for _ in range(5):
+            peer.send(data.draw(hostile(peer)))
+            await asyncio.sleep(0)
+        agent.close()
+        await network.mux.close()
+
+    asyncio.run(scenario())
+    assert faults == []
+
+
+def hostile(peer: Peer) -> st.SearchStrategy[bytes]:
+    """Datagrams that look more or less like STUN of this session."""
+    valid = [bytes(peer.request())]
+    valid += [bytes(peer.answer(request)) for request in peer.requests[-1:]]
+    attribute = st.builds(
+        lambda kind, value: struct.pack("!HH", kind, len(value)) + value + bytes(-len(value) % 4),
+        st.sampled_from([entry[0] for entry in stun.ATTRIBUTES]),
+        st.binary(max_size=24),
+    )
+    identifiers = [request.transaction_id for request in peer.requests[-1:]] + [bytes(12)]
+    framed = st.builds(
+        lambda kind, body, identifier: (
+            struct.pack("!HHI12s", kind, len(body), stun.COOKIE, identifier) + body
+        ),
+        st.sampled_from([0x0001, 0x0011, 0x0101, 0x0111, 0x0003, 0x0FFF]),
+        st.lists(attribute, max_size=4).map(b"".join),
+        st.sampled_from(identifiers),
+    )
+    mutated = st.builds(
+        lambda message, position, byte: (
+            message[: position % len(message)]
+            + bytes([byte])
+            + message[position % len(message) + 1 :]
+        ),
+        st.sampled_from(valid),
+        st.integers(0, 200),
+        st.integers(0, 255),
+    )
+    signed = st.builds(
+        lambda changes: bytes(peer.request(**changes)),
+        st.dictionaries(
+            st.sampled_from(["PRIORITY", "ICE-CONTROLLED", "USE-CANDIDATE", "USERNAME"]),
+            st.none(),
+        ),
+    )
+    return st.one_of(st.binary(max_size=100), framed, mutated, signed)
+
+
+async def until(condition: Any) -> None:
+    """Let the event loop turn until something holds."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the list has no event
+            await asyncio.sleep(0.001)
+
+
+class TestConsent:
+    @pytest.fixture(autouse=True)
+    def hurry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Seconds become milliseconds (RFC 7675 §5.1: every 5 s, lost after 30 s)."""
+        monkeypatch.setattr("aioice.ice.CONSENT_INTERVAL", 0.005)
+        monkeypatch.setattr("aioice.stun.RETRY_RTO", 0.02)
+
+    async def test_is_asked_for(self, agent: IceAgent, peer: Peer, observed: Observed) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        await until(lambda: len(peer.requests) > 20)
+        assert observed.failures == 0
+
+    async def test_is_lost(self, agent: IceAgent, peer: Peer, observed: Observed) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        await until(lambda: len(peer.requests) > 3)
+        peer.answering = False
+        await observed.until_failed()
+        agent.close()
+        await asyncio.wait_for(agent.mux.close(), 20)
+        assert observed.failures == 1
+
+    async def test_closing_from_the_observer(self, network: Network) -> None:
+        closed = asyncio.Event()
+
+        def fail() -> None:
+            mine.close()
+            closed.set()
+
+        observed = Observed()
+        observer = observed.observer()
+        mine = network.mux.create_agent(
+            [LOCAL], ice.IceObserver(observer.validated, observer.selected, fail)
+        )
+        peer = Peer(network, mine)
+        mine.add_remote_candidate(candidate())
+        mine.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        peer.answering = False
+        await asyncio.wait_for(closed.wait(), 20)
+
+
+class TestClose:
+    """The network fixture looks for tasks and transactions afterwards."""
+
+    async def test_new(self, agent: IceAgent) -> None:
+        agent.close()
+        agent.close()
+
+    async def test_waiting_for_candidates(self, agent: IceAgent) -> None:
+        agent.start(PEER_PARAMETERS)
+        await asyncio.sleep(0)
+        agent.close()
+
+    async def test_checking(self, network: Network, agent: IceAgent, peer: Peer) -> None:
+        peer.answering = False
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await until(lambda: bool(peer.requests))
+        assert network.mux.transactions
+        agent.close()
+
+    @pytest.mark.parametrize("turns", range(6))
+    async def test_right_after_the_nomination(
+        self, agent: IceAgent, peer: Peer, observed: Observed, turns: int
+    ) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        agent.close()
+
+    async def test_connected(self, agent: IceAgent, peer: Peer, observed: Observed) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        await until(lambda: agent._connection._query_consent_task is not None)
+        agent.close()
+
+    async def test_nothing_is_taken_afterwards(
+        self, network: Network, agent: IceAgent, peer: Peer
+    ) -> None:
+        agent.close()
+        agent.add_remote_candidate(candidate())
+        agent.add_local_address(LOCAL_6)
+        await network.mux.close()
+        assert network.sent == []
+
+
+class TestCredentials:
+    async def test_are_new_each_time(self, network: Network, observed: Observed) -> None:
+        agents = [network.mux.create_agent([LOCAL], observed.observer()) for _ in range(20)]
+        assert len({agent.parameters.username_fragment for agent in agents}) == 20
+        assert len({agent.parameters.password for agent in agents}) == 20
+
+    async def test_are_what_rfc_8839_allows(self, agent: IceAgent) -> None:
+        validate_username(agent.parameters.username_fragment)
+        validate_password(agent.parameters.password)
+
+    async def test_never_twice_at_once(
+        self, network: Network, observed: Observed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        names = iter(["same-one", "p" * 24, "same-one", "same-one", "another1", "q" * 24])
+        monkeypatch.setattr(ice, "_random_name", lambda length: next(names).replace("-", "+"))
+        first = network.mux.create_agent([LOCAL], observed.observer())
+        second = network.mux.create_agent([LOCAL], observed.observer())
+        assert first.parameters.username_fragment == "same+one"
+        assert second.parameters.username_fragment == "another1"
