@@ -2,8 +2,9 @@
 
     .venv/bin/python examples/echo.py        then open http://127.0.0.1:8081 (and put headphones on)
 
-It needs `relay` and `sdp` alone, and shows all that embedding takes: make a `Relay`, offer each connection's parameters in your own way (here
-an SDP over a WebSocket), give it the other end's parameters back, and wait for `connected`.
+It needs `relay` and `sdp` alone, and shows all that embedding takes: make a `Relay`, offer each
+connection's parameters in your own way (here an SDP over a WebSocket), give it the other end's
+parameters back, and wait for `connected`.
 """
 
 from __future__ import annotations

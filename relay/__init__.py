@@ -6,6 +6,7 @@
 from .consumer import Consumer
 from .errors import AddressError, InvalidStateError, ParameterError, RelayError
 from .events import CloseReason, ConnectionState
+from .native import MAX_THREADS as MAX_MEDIA_THREADS
 from .parameters import (
     HEADER_EXTENSIONS,
     OPUS_CLOCK_RATE,
@@ -23,6 +24,7 @@ from .stats import ConsumerStats, DropReason, ForwardLatency, PublisherStats, Re
 
 __all__ = [
     "HEADER_EXTENSIONS",
+    "MAX_MEDIA_THREADS",
     "OPUS_CLOCK_RATE",
     "OPUS_PAYLOAD_TYPE",
     "AddressError",

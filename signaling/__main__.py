@@ -80,8 +80,9 @@ def schema() -> None:
 def _start_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), format=_LOG_FORMAT)
     if level != "debug":
-        # It tells of every page that is fetched.
-        logging.getLogger("websockets").setLevel(logging.WARNING)
+        # One tells of every page that is fetched, the other of every address that is tried.
+        for library in ("websockets", "aioice"):
+            logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def _exit(error: Exception, status: int) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from relay import RelayConfig
+from relay import MAX_MEDIA_THREADS, PlaneKind, RelayConfig
 from signaling.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "RTP_RELAY_"
@@ -28,8 +28,9 @@ _LOCAL = "local"
 class Config:
     """How to serve.
 
-    host, port: of HTTP and WebSocket; port 0 picks a free one. media_host, media_port, announce: see
-    `RelayConfig`. cert, key: PEM files, both or none. max_participants: in a room.
+    host, port: of HTTP and WebSocket; port 0 picks a free one. media_host, media_port, announce,
+    media_plane, media_threads: see `RelayConfig`. cert, key: PEM files, both or none.
+    max_participants: in a room.
     """
 
     host: str = "127.0.0.1"
@@ -37,6 +38,8 @@ class Config:
     media_host: tuple[str, ...] = ()
     media_port: int = RelayConfig().media_port
     announce: tuple[str, ...] = ()
+    media_plane: PlaneKind = RelayConfig().media_plane
+    media_threads: int = RelayConfig().media_threads
     cert: Path | None = None
     key: Path | None = None
     max_participants: int = 100
@@ -107,11 +110,18 @@ def _path(value: object) -> Path:
     return Path(_text(value))
 
 
-def _level(value: object) -> str:
-    level = _text(value).lower()
-    if level not in LOG_LEVELS:
-        raise _Unusable(f"expected one of {', '.join(LOG_LEVELS)}")
-    return level
+def _one_of(words: Sequence[str]) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        word = _text(value).lower()
+        if word not in words:
+            raise _Unusable(f"expected one of {', '.join(words)}")
+        return word
+
+    return read
+
+
+def _plane(value: object) -> PlaneKind:
+    return PlaneKind(_one_of(tuple(PlaneKind))(value))
 
 
 OPTIONS = (
@@ -132,11 +142,24 @@ OPTIONS = (
         "Public address to tell clients in place of the local ones; 'local' keeps those, too.",
         many=True,
     ),
+    Option(
+        "media_plane",
+        _plane,
+        "KIND",
+        "What forwards packets: native (threads of their own), python, or auto, which takes the native"
+        " one where it was built.",
+    ),
+    Option(
+        "media_threads",
+        _integer(1, MAX_MEDIA_THREADS),
+        "NUMBER",
+        "Native threads; each takes a UDP port, counted up from --media-port.",
+    ),
     Option("cert", _path, "FILE", "Certificate chain (PEM), for HTTPS; needs --key."),
     Option("key", _path, "FILE", "The certificate's private key (PEM); needs --cert."),
     Option("max_participants", _integer(1, 10_000), "NUMBER", "Participants in a room at most."),
     Option("max_rooms", _integer(1, 1_000_000), "NUMBER", "Rooms at the same time at most."),
-    Option("log_level", _level, "LEVEL", f"How much to log: {', '.join(LOG_LEVELS)}."),
+    Option("log_level", _one_of(LOG_LEVELS), "LEVEL", f"How much to log: {', '.join(LOG_LEVELS)}."),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}
 

@@ -7,9 +7,10 @@ import gc
 import signal
 import ssl
 from collections.abc import Callable
+from dataclasses import asdict
 from ipaddress import ip_address
 
-from relay import IceCandidate, Relay, RelayConfig, RelayError
+from relay import IceCandidate, PlaneKind, Relay, RelayConfig, RelayError
 from signaling.config import Config
 from signaling.errors import StartError
 from signaling.rooms import Rooms
@@ -95,6 +96,7 @@ class Service:
         lines = [f"rtp-relay {self._version}", f"Open {self.url}"]
         if config.host in _WILDCARDS:
             lines.append(f"  or any other address of this machine, port {self._server.port}")
+        lines.append(f"Media plane: {self._media_plane()}")
         lines.append("Candidates that clients will get:")
         lines += [f"  {self._candidate_line(item)}" for item in self._relay.candidates]
         if config.cert is None and not _is_loopback(config.host):
@@ -104,6 +106,12 @@ class Service:
             )
         return lines
 
+    def _media_plane(self) -> str:
+        if self._relay.plane is PlaneKind.PYTHON:
+            return "python, on the event loop"
+        threads = self._config.media_threads
+        return "native, on a thread of its own" if threads == 1 else f"native, {threads} threads"
+
     def _candidate_line(self, candidate: IceCandidate) -> str:
         announced = candidate.address in self._config.announce
         host = f"[{candidate.address}]" if ":" in candidate.address else candidate.address
@@ -112,11 +120,18 @@ class Service:
         )
 
     def _health(self) -> dict[str, object]:
+        media = self._relay.stats()
         return {
             "status": "ok",
             "version": self._version,
             "rooms": len(self._rooms),
             "participants": self._rooms.participant_count,
+            "media_plane": self._relay.plane,
+            "publishers": media.publishers,
+            "consumers": media.consumers,
+            "packets_forwarded": media.packets_forwarded,
+            "forward_latency": asdict(media.forward_latency),
+            "drops": media.drops,
         }
 
 
@@ -127,6 +142,8 @@ def _relay(config: Config) -> Relay:
                 media_hosts=config.media_host,
                 media_port=config.media_port,
                 announce=config.announce,
+                media_plane=config.media_plane,
+                media_threads=config.media_threads,
             )
         )
     except RelayError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from relay import PlaneKind
 from signaling import config
 from signaling.config import OPTIONS, Config, load
 from signaling.errors import ConfigError
@@ -17,6 +18,8 @@ VALUES = {
     "media_host": "192.0.2.1",
     "media_port": "9001",
     "announce": "203.0.113.7",
+    "media_plane": "python",
+    "media_threads": "2",
     "cert": "cert.pem",
     "key": "key.pem",
     "max_participants": "7",
@@ -29,6 +32,8 @@ EXPECTED = Config(
     media_host=("192.0.2.1",),
     media_port=9001,
     announce=("203.0.113.7",),
+    media_plane=PlaneKind.PYTHON,
+    media_threads=2,
     cert=Path("cert.pem"),
     key=Path("key.pem"),
     max_participants=7,
