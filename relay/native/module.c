@@ -202,8 +202,10 @@ static PyObject *plane_upcall(Plane *self, PyObject *index)
 static PyObject *plane_control(Plane *self, PyObject *arguments)
 {
     unsigned thread, most;
-    if (!PyArg_ParseTuple(arguments, "II", &thread, &most) || thread >= self->thread_count)
+    if (!PyArg_ParseTuple(arguments, "II", &thread, &most))
         return NULL;
+    if (thread >= self->thread_count)
+        return PyErr_Format(PyExc_ValueError, "no such thread");
     PyObject *list = PyList_New(0);
     const struct control_entry *entry;
     while (list && most-- && (entry = control_peek(self->threads[thread]))) {

@@ -199,12 +199,13 @@ void source_forget(struct source *source, struct thread **threads, unsigned thre
         while (leg->count)
             sink_detach(leg->sinks[0], threads);
         free(leg->sinks);
-        *leg = (struct leg){0};
+        thread_lock(threads[t]); /* it may just have taken a packet of ours from its inbox */
         pthread_mutex_lock(&threads[t]->inbox_mutex);
         for (unsigned i = threads[t]->inbox_tail; i != threads[t]->inbox_head; i++)
             if (threads[t]->inbox[i % INBOX_RING].source == source)
                 threads[t]->inbox[i % INBOX_RING].source = NULL;
         pthread_mutex_unlock(&threads[t]->inbox_mutex);
+        thread_unlock(threads[t]);
     }
 }
 

@@ -79,14 +79,16 @@ struct port *thread_open(struct thread *thread, int descriptor, socklen_t name_l
         port->sent[i].msg_hdr = (struct msghdr){
             .msg_namelen = name_length, .msg_iov = &port->sent_iov[i], .msg_iovlen = 1};
     }
+    thread_lock(thread); /* no datagram is taken until the port is in the table */
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = port};
-    if (epoll_ctl(thread->epoll, EPOLL_CTL_ADD, descriptor, &event)) {
+    bool added = epoll_ctl(thread->epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
+    if (added)
+        thread->ports[thread->port_count++] = port;
+    thread_unlock(thread);
+    if (!added) {
         free(port);
         return NULL;
     }
-    thread_lock(thread);
-    thread->ports[thread->port_count++] = port;
-    thread_unlock(thread);
     return port;
 }
 
@@ -99,9 +101,12 @@ void thread_lock(struct thread *thread)
 
 void thread_unlock(struct thread *thread) { pthread_mutex_unlock(&thread->mutex); }
 
-/* Let waiting editors have the mutex; a mutex alone would let us take it again before they wake. */
+/* Let waiting editors have the mutex; a mutex alone would let us take it again before they wake. What
+   they free may be named in the send batches, so those go first. */
 static void yield_to_editors(struct thread *thread)
 {
+    if (atomic_load_explicit(&thread->editors, memory_order_relaxed))
+        thread_flush(thread);
     while (atomic_load_explicit(&thread->editors, memory_order_relaxed)) {
         pthread_mutex_unlock(&thread->mutex);
         sched_yield();
