@@ -153,6 +153,8 @@ class SignalingServer:
                 else:
                     session.end(Reason.DISCONNECTED)
                     outbox.close(UNSUPPORTED_DATA, "expected a text frame with a JSON object")
+                # Frames that came together are handed out without a pause; media goes in between.
+                await asyncio.sleep(0)
 
     def _reason(self, socket: ServerConnection, outbox: Outbox) -> Reason:
         """Why the participant goes."""
