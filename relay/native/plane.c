@@ -398,23 +398,19 @@ static void post(struct thread *thread, struct thread *other, struct source *sou
         count(&thread->drops[DROP_INBOX_FULL], 1);
 }
 
-void thread_take_inbox(struct thread *thread)
+bool thread_take_inbox(struct thread *thread)
 {
     static _Thread_local struct inbox_entry entry;
-    for (unsigned i = 0; i < INBOX_RING; i++) {
-        pthread_mutex_lock(&thread->inbox_mutex);
-        bool some = thread->inbox_tail != thread->inbox_head;
-        if (some)
-            entry = thread->inbox[thread->inbox_tail++ % INBOX_RING];
-        pthread_mutex_unlock(&thread->inbox_mutex);
-        if (!some)
-            break;
-        if (!entry.source)
-            continue;
+    pthread_mutex_lock(&thread->inbox_mutex);
+    bool some = thread->inbox_tail != thread->inbox_head;
+    if (some)
+        entry = thread->inbox[thread->inbox_tail++ % INBOX_RING];
+    pthread_mutex_unlock(&thread->inbox_mutex);
+    if (some && entry.source) {
         entry.packet.data = entry.data;
         fan_out(thread, &entry.source->legs[thread->index], &entry.packet);
     }
-    thread_flush(thread);
+    return some;
 }
 
 static enum drop_reason forward(struct thread *thread, struct source *source, unsigned char *data,

@@ -211,7 +211,9 @@ void source_forget(struct source *source, struct thread **threads, unsigned coun
 void port_take(struct port *port, unsigned char *data, size_t length,
                const struct sockaddr_storage *name, double arrival);
 void thread_flush(struct thread *thread);
-void thread_take_inbox(struct thread *thread);
+
+/* Fan out the oldest packet from another thread; false when there is none. */
+bool thread_take_inbox(struct thread *thread);
 
 /* The oldest datagram of the ring, or NULL; control_done gives its place back. */
 const struct control_entry *control_peek(struct thread *thread);

@@ -204,7 +204,9 @@ static void *run(void *argument)
                 serve(thread, events[i].data.ptr);
             } else {
                 eventfd_read(thread->wake, &woken);
-                thread_take_inbox(thread);
+                for (unsigned n = 0; n < INBOX_RING && thread_take_inbox(thread); n++)
+                    yield_to_editors(thread);
+                thread_flush(thread);
             }
         }
         pthread_mutex_unlock(&thread->mutex);
