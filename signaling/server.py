@@ -67,9 +67,7 @@ class SignalingServer:
     @property
     def port(self) -> int:
         """The port that it listens on, once started."""
-        if self._server is None:
-            return self._port
-        return int(self._server.sockets[0].getsockname()[1])
+        return self._port
 
     async def start(self) -> None:
         """Listen. Raises StartError."""
@@ -94,6 +92,7 @@ class SignalingServer:
             number = error.errno or 0
             reason = os.strerror(number) if number > 0 else error.strerror or str(error)
             raise StartError(where, reason) from error
+        self._port = self._server.sockets[0].getsockname()[1]
 
     def drain(self) -> None:
         """Take no more sockets, and no more messages from those that are open."""

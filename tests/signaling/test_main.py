@@ -1,0 +1,242 @@
+"""The command line: options, errors without tracebacks, and a server that starts and ends by a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from websockets.asyncio.client import connect
+
+from signaling.__main__ import main
+from signaling.config import OPTIONS
+from signaling.messages import schema_text
+from tests.signaling.sockets import Client
+
+PATIENCE = 20.0
+LOCAL = ("--port", "0", "--media-port", "0", "--media-host", "127.0.0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A running `rtp-relay serve`, and the lines that it has printed at the start."""
+
+    process: asyncio.subprocess.Process
+    lines: list[str]
+
+    @property
+    def url(self) -> str:
+        (line,) = [item for item in self.lines if item.startswith("Open ")]
+        return line.removeprefix("Open ")
+
+    async def ended(self) -> tuple[int, str]:
+        """Its exit status, and what it wrote to standard error."""
+        async with asyncio.timeout(PATIENCE):
+            _, errors = await self.process.communicate()
+        assert self.process.returncode is not None
+        return self.process.returncode, errors.decode()
+
+
+@contextlib.asynccontextmanager
+async def _serving(*options: str) -> AsyncIterator[Program]:
+    environment = {name: text for name, text in os.environ.items() if "RTP_RELAY" not in name}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "signaling",
+        "serve",
+        *LOCAL,
+        *options,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    lines: list[str] = []
+    try:
+        async with asyncio.timeout(PATIENCE):
+            # The candidates are the last thing that is always there.
+            while not (lines and lines[-1].startswith("  udp ")):
+                line = (await process.stdout.readline()).decode()
+                if not line:
+                    break
+                lines.append(line.rstrip())
+        yield Program(process, lines)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+def test_version() -> None:
+    try:
+        known = version("rtp-relay")
+    except PackageNotFoundError:
+        known = "(not installed)"
+    assert CliRunner().invoke(main, ["--version"]).output == f"rtp-relay, version {known}\n"
+
+
+def test_schema() -> None:
+    assert CliRunner().invoke(main, ["schema"]).output == schema_text()
+
+
+def test_help_tells_every_option() -> None:
+    result = CliRunner().invoke(main, ["serve", "--help"])
+    assert result.exit_code == 0
+    for flag in ("--config", *(option.flag for option in OPTIONS)):
+        assert f"  {flag} " in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--port", "x"], "--port: expected a whole number from 0 to 65535, got 'x'"),
+        (["--cert", "x.pem"], "--cert: needs --key as well; HTTPS takes both"),
+        (["--config", "/missing"], "--config: cannot read /missing: No such file or directory"),
+    ],
+)
+def test_an_option_that_cannot_be_used(arguments: list[str], error: str) -> None:
+    result = CliRunner().invoke(main, ["serve", *arguments])
+    assert (result.exit_code, result.stderr) == (2, f"rtp-relay: {error}\n")
+
+
+def test_a_variable_that_cannot_be_used() -> None:
+    environment = {"RTP_RELAY_MAX_ROOMS": "many"}
+    result = CliRunner().invoke(main, ["serve"], env=environment)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("rtp-relay: RTP_RELAY_MAX_ROOMS: expected a whole number")
+
+
+def test_a_file_may_be_named_by_a_variable(tmp_path: Path) -> None:
+    file = tmp_path / "relay.toml"
+    file.write_text("port = 'x'")
+    result = CliRunner().invoke(main, ["serve"], env={"RTP_RELAY_CONFIG": str(file)})
+    assert result.stderr.startswith(f"rtp-relay: port in {file}: expected a whole number")
+
+
+async def test_a_port_that_is_taken_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        async with _serving("--port", port) as program:
+            status, errors = await program.ended()
+    assert status == 1
+    assert errors == f"rtp-relay: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+
+
+async def test_a_media_port_that_is_taken_is_one_line() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+        async with _serving("--media-port", port) as program:
+            status, errors = await program.ended()
+    assert status == 1
+    assert errors.startswith("rtp-relay: cannot receive media: ")
+    assert f"127.0.0.1:{port}" in errors
+    assert errors.count("\n") == 1
+
+
+async def test_certificates_that_cannot_be_used_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "not.pem").write_text("no certificate")
+    for name in ("not.pem", "missing.pem"):
+        file = str(tmp_path / name)
+        async with _serving("--cert", file, "--key", file) as program:
+            status, errors = await program.ended()
+        assert status == 1
+        assert errors.startswith(f"rtp-relay: cannot use certificate {file} with key {file}: ")
+        assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_closes_every_connection_and_the_program_exits_with_0(
+    number: signal.Signals,
+) -> None:
+    async with _serving("--announce", "203.0.113.7", "--announce", "local") as program:
+        kinds = [line.rsplit(" ", 1)[1] for line in program.lines if line.startswith("  udp ")]
+        assert program.lines[0].startswith("rtp-relay ")
+        assert kinds[0] == "(announced)"
+        address = program.url.replace("http://", "ws://") + "ws"
+        async with connect(address) as ada_socket, connect(address) as bob_socket:
+            ada, bob = Client(ada_socket), Client(bob_socket)
+            await ada.join()
+            await bob.join()
+            created = await ada.ask("create_publisher")
+            assert "203.0.113.7" in created["offer"]["sdp"]
+            program.process.send_signal(number)
+
+            closed = await bob.wait_for(type="publisher_closed")
+            assert closed["reason"] == "shutdown"
+            assert (await ada.closed())[0] == (await bob.closed())[0] == 1001
+        status, errors = await program.ended()
+        assert status == 0
+        assert "Traceback" not in errors
+
+
+def _write_certificate(cert: Path, key: Path) -> None:
+    """A certificate of its own for localhost, valid for a day."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    addresses = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(addresses, critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    cert.write_bytes(certificate.public_bytes(pem))
+    key.write_bytes(
+        private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+
+
+async def test_https(tmp_path: Path) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    _write_certificate(cert, key)
+    async with _serving("--cert", str(cert), "--key", str(key)) as program:
+        assert program.url.startswith("https://127.0.0.1:")
+        trusting = ssl.create_default_context(cafile=cert)
+        address = program.url.replace("https://", "wss://") + "ws"
+        async with connect(address, ssl=trusting) as secured:
+            client = Client(secured)
+            await client.join()
+            assert (await client.ask("get_stats"))["type"] == "stats"
+
+
+async def test_health_counts_rooms_and_participants() -> None:
+    async with _serving() as program:
+        address = program.url.replace("http://", "ws://") + "ws"
+        async with connect(address) as ada_socket, connect(address) as bob_socket:
+            await Client(ada_socket).join("a")
+            await Client(bob_socket).join("b")
+            host, port = program.url.removeprefix("http://").rstrip("/").split(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            response = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+        health = json.loads(response.partition(b"\r\n\r\n")[2])
+        assert (health["status"], health["rooms"], health["participants"]) == ("ok", 2, 2)

@@ -1,0 +1,82 @@
+"""What the operator is told at the start."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from signaling.config import Config
+from signaling.errors import StartError
+from signaling.service import Service
+
+
+@contextlib.asynccontextmanager
+async def _started(config: Config) -> AsyncIterator[Service]:
+    service = Service(config, "1.2.3")
+    await service.start()
+    try:
+        yield service
+    finally:
+        await service.close()
+
+
+def _config(host: str = "127.0.0.1", announce: tuple[str, ...] = ()) -> Config:
+    return Config(
+        host=host, port=0, media_host=("127.0.0.1", "::1"), media_port=0, announce=announce
+    )
+
+
+async def test_the_url_and_the_candidates() -> None:
+    async with _started(_config()) as service:
+        lines = service.description()
+
+    assert lines[0] == "rtp-relay 1.2.3"
+    assert lines[1] == f"Open {service.url}"
+    assert service.url.startswith("http://127.0.0.1:")
+    assert lines[2] == "Candidates that clients will get:"
+    hosts = [line.strip().rpartition(":") for line in lines[3:]]
+    assert sorted(host for host, _, _ in hosts) == ["udp 127.0.0.1", "udp [::1]"]
+    assert all(rest.endswith(" (host)") for _, _, rest in hosts)
+
+
+async def test_announced_candidates_are_told_apart() -> None:
+    async with _started(_config(announce=("203.0.113.7",))) as service:
+        candidates = [line for line in service.description() if line.startswith("  udp ")]
+
+    assert [line for line in candidates if "203.0.113.7:" in line and "(announced)" in line]
+    assert [line for line in candidates if "[::1]:" in line and "(host)" in line]
+    assert not [line for line in candidates if "127.0.0.1" in line]
+
+
+@pytest.mark.parametrize(
+    ("host", "url"), [("::1", "http://[::1]:"), ("localhost", "http://localhost:")]
+)
+async def test_loopback_hosts_need_no_warning(host: str, url: str) -> None:
+    async with _started(_config(host)) as service:
+        assert service.url.startswith(url)
+        assert not [line for line in service.description() if "Warning" in line]
+
+
+async def test_a_host_for_others_without_a_certificate_is_warned_of() -> None:
+    async with _started(_config("0.0.0.0")) as service:
+        lines = service.description()
+
+    assert service.url.startswith("http://localhost:")
+    assert "any other address of this machine" in lines[2]
+    assert lines[-1].startswith("Warning: without --cert and --key browsers")
+
+
+async def test_a_server_that_cannot_start_leaves_no_relay_behind() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = Config(port=taken.getsockname()[1], media_host=("127.0.0.1",), media_port=0)
+        with pytest.raises(StartError, match="Address already in use"):
+            await Service(config, "1.2.3").start()
+
+
+async def test_a_media_host_that_is_not_ours() -> None:
+    config = Config(port=0, media_host=("192.0.2.99",), media_port=0)
+    with pytest.raises(StartError, match=r"cannot receive media: .*192\.0\.2\.99"):
+        await Service(config, "1.2.3").start()
