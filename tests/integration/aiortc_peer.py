@@ -15,8 +15,7 @@ from relay import Consumer, Publisher
 from signaling.messages import Answer
 from signaling.negotiation import offer_to_receive, offer_to_send, read_answer
 
-PATIENCE = 20.0
-"""Seconds for what takes milliseconds, on a machine that is busy otherwise."""
+from .waiting import PATIENCE
 
 
 class AiortcPeer:
@@ -90,6 +89,12 @@ class AiortcPeer:
     async def closed_by_relay(self) -> None:
         """Wait until this end knows that the other has closed."""
         await asyncio.wait_for(self._closed.wait(), PATIENCE)
+
+    async def reported(self, kind: str) -> None:
+        """Wait until aiortc has statistics of this kind, such as `remote-inbound-rtp`."""
+        async with asyncio.timeout(PATIENCE):
+            while kind not in {s.type for s in (await self.pc.getStats()).values()}:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
     def _state_changed(self) -> None:
         if self.pc.connectionState == "closed":

@@ -61,10 +61,15 @@ class Room:
         await peer.connect()
         return peer
 
+    async def leave(self, peer: AiortcPeer) -> None:
+        """Close a peer and forget it."""
+        self._peers.remove(peer)
+        await peer.close()
+
     async def close(self) -> None:
         """Close every peer."""
-        for peer in self._peers:
-            await peer.close()
+        while self._peers:
+            await self.leave(self._peers[-1])
 
 
 @pytest.fixture

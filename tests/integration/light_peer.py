@@ -23,7 +23,7 @@ from relay import (
 from relay.certificate import Certificate
 from tests.relay.openssl import OpenSslPeer
 
-from .aiortc_peer import PATIENCE
+from .waiting import PATIENCE, eventually
 
 _CERTIFICATE = Certificate.generate()
 _HEADER = struct.Struct("!BBHII")
@@ -109,9 +109,8 @@ class LightPeer:
     async def send(self, sequence: int, timestamp: int, ssrc: int, *, marker: bool = False) -> None:
         """Send one packet of Opus, with a payload that tells its sequence number. Waits until the keys
         are there: the relay may be connected a moment before this end is."""
-        async with asyncio.timeout(PATIENCE):
-            while self._sending is None:
-                await asyncio.sleep(0.001)
+        await eventually(lambda: self._sending is not None)
+        assert self._sending is not None
         header = _HEADER.pack(
             0x80, 111 | (0x80 if marker else 0), sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc
         )

@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from .aiortc_peer import PATIENCE, AiortcPeer
+from .aiortc_peer import AiortcPeer
 from .conftest import Room
 from .media import TOLERANCE, Tone, heard
+from .waiting import PATIENCE, eventually
 
 
 async def assert_hears(listener: AiortcPeer, frequency: float) -> None:
@@ -55,16 +56,7 @@ async def test_reports_go_both_ways(room: Room) -> None:
     speaker = await room.publish(Tone(440.0))
     listener = await room.consume(speaker)
 
-    async with asyncio.timeout(PATIENCE):
-        while listener.consumer.stats().round_trip_time is None:
-            await asyncio.sleep(0.02)  # reports are no events
-        while "remote-inbound-rtp" not in await stat_types(speaker):
-            await asyncio.sleep(0.02)
-        while "remote-outbound-rtp" not in await stat_types(listener):
-            await asyncio.sleep(0.02)
+    await speaker.reported("remote-inbound-rtp")
+    await listener.reported("remote-outbound-rtp")
+    await eventually(lambda: listener.consumer.stats().round_trip_time is not None)
     assert speaker.publisher.stats().round_trip_time is not None
-
-
-async def stat_types(peer: AiortcPeer) -> set[str]:
-    """Which kinds of statistics aiortc has by now."""
-    return {str(stats.type) for stats in (await peer.pc.getStats()).values()}
