@@ -98,12 +98,14 @@ class Source:
         self.payload_bytes = 0
 
     def admit(self, ssrc: int) -> None:
-        """Remember an SSRC that authentic packets carry; beyond the bound the oldest is forgotten."""
+        """Remember an SSRC that authentic packets carry; beyond the bound the oldest is forgotten, but
+        never the one that the sound comes under: its rollover counter and replay list would go."""
         if ssrc in self._ssrcs:
             return
         self._ssrcs.append(ssrc)
         if len(self._ssrcs) > MAX_SOURCES:
-            self._context.forget(self._ssrcs.pop(0))
+            oldest = 1 if self._ssrcs[0] == self.ssrc else 0
+            self._context.forget(self._ssrcs.pop(oldest))
 
     def begin(self, ssrc: int, sequence: int, timestamp: int, now: float) -> None:
         """The publisher's sound comes under another SSRC from now on, or for the first time."""
@@ -338,6 +340,9 @@ class PythonPlane:
         data = batch.bytes
         if data[start] & 0xC0 != 0x80 or data[start + 1] & 0xE0 == 0xC0:
             path = Path(port.local, unpack_sockaddr(sender))
+            # What waits to be sent leaves first: control may move or end the sinks that it is for,
+            # and their addresses, which the batch points to, would be gone.
+            self._flush()
             self._control(path, bytes(data[start : start + length]))
             return
         self._rtp_packets_received += 1

@@ -1,0 +1,241 @@
+"""The two ends of a media plane, over real sockets: who speaks, and who hears.
+
+`pylibsrtp.Session` protects and unprotects here, and `wire` writes packets byte by byte: nothing of
+the relay's own hot path judges itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import stat
+import struct
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pylibsrtp
+from pylibsrtp import Policy
+
+from relay.address import Address, Path, family_of
+from relay.forward import PythonPlane
+from relay.plane import Control, MediaPlane, Sink, Source
+from relay.srtp import PROFILES, SrtpKeys, SrtpProfile
+from relay.stats import DropReason
+
+PLANES: dict[str, Callable[[Control], MediaPlane]] = {"python": PythonPlane}
+"""Every implementation of the media plane; one suite runs over all of them."""
+
+IPV4, IPV6 = "127.0.0.1", "::1"
+FRAME = 960  # ticks of a 20 ms packet at 48 kHz
+OPUS = 111
+MAX_PROTECTED = 1500 - 144
+"""Longest packet that `pylibsrtp.Session` protects, in bytes."""
+
+
+def wire(
+    sequence: int,
+    timestamp: int,
+    ssrc: int,
+    payload: bytes = b"opus",
+    *,
+    marker: bool = False,
+    level: int | None = None,
+) -> bytes:
+    """A packet as consumers get it: fixed header, perhaps the audio level, payload."""
+    block = b"" if level is None else bytes((0xBE, 0xDE, 0, 1, 0x10, level, 0, 0))
+    head = (0x90 if block else 0x80, OPUS | (0x80 if marker else 0))
+    numbers = struct.pack("!HII", sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc)
+    return bytes(head) + numbers + block + payload
+
+
+def random_keys(profile: SrtpProfile = PROFILES[0]) -> SrtpKeys:
+    length = profile.key_length + profile.salt_length
+    return SrtpKeys(profile, secrets.token_bytes(length), secrets.token_bytes(length))
+
+
+def session(key: bytes, kind: int, keys: SrtpKeys) -> pylibsrtp.Session:
+    return pylibsrtp.Session(Policy(key, kind, 0, keys.profile.identifier))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the event loop turn until `condition` holds."""
+    async with asyncio.timeout(20):
+        async for _ in _turns():
+            if condition():
+                return
+
+
+async def _turns() -> AsyncIterator[None]:
+    while True:
+        yield
+        await asyncio.sleep(0)
+
+
+class Peer:
+    """A socket of somebody's, and the way from the relay to it."""
+
+    def __init__(self, studio: Studio, host: str) -> None:
+        self.studio = studio
+        self.udp = socket.socket(family_of(host), socket.SOCK_DGRAM)
+        studio.sockets.append(self.udp)
+        self.udp.bind((host, 0))
+        self.udp.setblocking(False)
+        self.address = Address(*self.udp.getsockname()[:2])
+        self.path = Path(studio.addresses[host], self.address)
+
+    def send(self, datagram: bytes) -> None:
+        """Send to the relay. On loopback it is in the relay's buffer at once."""
+        self.udp.sendto(datagram, self.path.local)
+        self.studio.sent += 1
+
+    def arrived(self) -> list[bytes]:
+        """What has come so far."""
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                found.append(self.udp.recv(2048))
+        return found
+
+
+class Speaker(Peer):
+    """A publisher's browser. source: what the relay has of it."""
+
+    def __init__(self, studio: Studio, host: str, profile: SrtpProfile) -> None:
+        super().__init__(studio, host)
+        keys = random_keys(profile)
+        self._session = session(keys.remote, Policy.SSRC_ANY_OUTBOUND, keys)
+        self.source: Source = studio.plane.source(keys, self.path, time.monotonic())
+        studio.plane.bind(self.path, self.source)
+
+    def protected(self, packet: bytes) -> bytes:
+        return self._session.protect(packet)
+
+    def say(self, *packets: bytes) -> None:
+        for packet in packets:
+            self.send(self.protected(packet))
+
+
+class Listener(Peer):
+    """A consumer's browser. sink: what the relay has of it."""
+
+    def __init__(
+        self,
+        studio: Studio,
+        host: str,
+        profile: SrtpProfile,
+        ssrc: int,
+        sequence: int,
+        timestamp: int,
+    ) -> None:
+        super().__init__(studio, host)
+        keys = random_keys(profile)
+        self.ssrc = ssrc
+        self._session = session(keys.local, Policy.SSRC_ANY_INBOUND, keys)
+        self.sink: Sink = studio.plane.sink(keys, ssrc, self.path, sequence, timestamp)
+
+    def heard(self) -> list[bytes]:
+        """The packets that have come so far, unprotected."""
+        return [self._session.unprotect(datagram) for datagram in self.arrived()]
+
+
+class Studio:
+    """A media plane on loopback, and everybody around it. control: what the plane passed up."""
+
+    def __init__(self, implementation: Callable[[Control], MediaPlane]) -> None:
+        self.began = time.monotonic()
+        self.control: list[tuple[Path, bytes]] = []
+        self.on_control: Control = lambda path, datagram: None
+        self.sent = 0
+        self.sockets: list[socket.socket] = []
+        self.plane = implementation(self._take)
+        self.addresses = {host: self.plane.open(Address(host, 0)) for host in (IPV4, IPV6)}
+
+    def _take(self, path: Path, datagram: bytes) -> None:
+        self.control.append((path, datagram))
+        self.on_control(path, datagram)
+
+    def peer(self, host: str = IPV4) -> Peer:
+        """Somebody whom the relay does not know."""
+        return Peer(self, host)
+
+    def speaker(self, host: str = IPV4, profile: SrtpProfile = PROFILES[0]) -> Speaker:
+        return Speaker(self, host, profile)
+
+    def listener(
+        self,
+        speaker: Speaker | None = None,
+        host: str = IPV4,
+        profile: SrtpProfile = PROFILES[0],
+        ssrc: int = 0xC0FFEE,
+        sequence: int = 99,
+        timestamp: int = 10_000,
+    ) -> Listener:
+        """Somebody who follows `speaker`. The first packet gets the sequence number 100."""
+        listener = Listener(self, host, profile, ssrc, sequence, timestamp)
+        if speaker is not None:
+            self.attach(listener, speaker)
+        return listener
+
+    def attach(self, listener: Listener, speaker: Speaker) -> None:
+        """Let a listener follow a speaker from now on."""
+        self.plane.attach(listener.sink, speaker.source, time.monotonic())
+
+    async def settle(self) -> None:
+        """Wait until the plane has dealt with everything that was sent to it."""
+        await until(lambda: self.plane.counters().datagrams_received == self.sent)
+
+    @property
+    def drops(self) -> dict[DropReason, int]:
+        return {reason: n for reason, n in self.plane.counters().drops.items() if n}
+
+    def close(self) -> None:
+        self.plane.close()
+        for udp in self.sockets:
+            udp.close()
+
+
+@contextlib.asynccontextmanager
+async def open_studio(implementation: Callable[[Control], MediaPlane]) -> AsyncIterator[Studio]:
+    """A studio; whatever raises on the event loop meanwhile fails the test."""
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    studio = Studio(implementation)
+    try:
+        yield studio
+    finally:
+        studio.close()
+    assert faults == []
+
+
+@contextlib.contextmanager
+def full_send_buffer(address: Address) -> Iterator[None]:
+    """Leave the socket that is bound to `address` no room for a single byte.
+
+    Loopback never fills a UDP socket, so a TCP connection that nobody reads from takes its place.
+    """
+    descriptor = _descriptor_of(address)
+    with (
+        socket.create_server((IPV4, 0)) as listener,
+        socket.create_connection(listener.getsockname()) as stream,
+    ):
+        stream.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                stream.send(bytes(1 << 16))
+        os.dup2(stream.fileno(), descriptor)
+        yield
+
+
+def _descriptor_of(address: Address) -> int:
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(descriptor)) as udp:
+                if udp.type == socket.SOCK_DGRAM and tuple(udp.getsockname()[:2]) == address:
+                    return descriptor
+    raise LookupError(f"no socket on {address}")
