@@ -32,6 +32,7 @@ _PREFERENCES: dict[str, bool | int | str] = {
     "media.autoplay.default": 0,
     "media.autoplay.blocking_policy": 0,
     # Every page of a conversation counts as being looked at.
+    "media.devices.unfocused.enabled": True,
     "dom.min_background_timeout_value": 4,
     "dom.timeout.enable_budget_timer_throttling": False,
     # Nothing is to be sent to anybody but the server under test.
