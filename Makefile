@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --build-deps-for editable
+NATIVE := $(wildcard relay/native/*.[ch])
 # Stamps live in the virtual environment, so that removing it forgets them too.
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
@@ -43,17 +44,20 @@ lock: $(DEV) ## lock the newest allowed version of every dependency
 		--output-file requirements/dev.txt pyproject.toml
 
 clean: ## remove the virtual environment, caches and what tests left
-	rm -rf $(VENV) *.egg-info build dist test-artifacts .coverage* .hypothesis
+	rm -rf $(VENV) *.egg-info relay/*.so build dist test-artifacts .coverage* .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@scripts/create-venv $(VENV)
 
-$(RUNTIME): requirements/runtime.txt pyproject.toml | $(BIN)/python
+$(RUNTIME): requirements/runtime.txt pyproject.toml $(NATIVE) | $(BIN)/python
 	@echo "Installing the locked dependencies (requirements/runtime.txt)"
 	@$(PIP) install --require-hashes --requirement requirements/runtime.txt
+	@echo "Installing rtp-relay, with its native media plane where a compiler is there"
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c "import relay._native" 2>/dev/null || echo "The native media plane" \
+		"could not be built (it needs gcc and Python's headers): media goes through plain Python"
 	@touch $@
 
 $(DEV): requirements/dev.txt $(RUNTIME)
