@@ -47,7 +47,8 @@ class MediaConnection(Protocol):
 
 
 class MediaPublisher(MediaConnection, Protocol):
-    """A browser's voice, on its way to the relay."""
+    """A browser's voice, on its way to the relay. When it closes, its consumers close before it, and emit
+    `closed` with `CloseReason.PUBLISHER_CLOSED` (`SHUTDOWN` when the relay itself closes)."""
 
     track_id: str
 

@@ -166,10 +166,7 @@ class Room:
         owner when it gets the returned message as its reply."""
         del self._publications[publication.id]
         publication.owner.publication = None
-        hangs_on_it = reason if reason is Reason.SHUTDOWN else Reason.PUBLISHER_CLOSED
-        for subscription in tuple(publication.subscriptions.values()):
-            self._end_subscription(subscription, hangs_on_it)
-        publication.media.close()
+        publication.media.close()  # its consumers go first, which `_consumer_closed` is told
         _settle(publication, _negotiation_failed(reason))
         news = PublisherClosed(publisher_id=publication.id, reason=reason)
         self._tell_all(news, but=publication.owner if replied else None)

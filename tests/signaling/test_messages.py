@@ -15,8 +15,9 @@ from signaling.errors import ErrorCode, SignalingError
 from signaling.messages import AnyClientMessage, AnyServerMessage, decode, encode
 from tests.signaling.test_refusals import VALID
 
+FINITE = st.floats(allow_nan=False, allow_infinity=False)  # JSON has no others
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none() | st.booleans() | st.integers() | FINITE | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )

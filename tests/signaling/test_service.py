@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
+from relay import PlaneKind
 from signaling.config import Config
 from signaling.errors import StartError
 from signaling.service import Service
@@ -36,8 +38,9 @@ async def test_the_url_and_the_candidates() -> None:
     assert lines[0] == "rtp-relay 1.2.3"
     assert lines[1] == f"Open {service.url}"
     assert service.url.startswith("http://127.0.0.1:")
-    assert lines[2] == "Candidates that clients will get:"
-    hosts = [line.strip().rpartition(":") for line in lines[3:]]
+    assert lines[2].startswith("Media plane: ")
+    assert lines[3] == "Candidates that clients will get:"
+    hosts = [line.strip().rpartition(":") for line in lines[4:]]
     assert sorted(host for host, _, _ in hosts) == ["udp 127.0.0.1", "udp [::1]"]
     assert all(rest.endswith(" (host)") for _, _, rest in hosts)
 
@@ -67,6 +70,12 @@ async def test_a_host_for_others_without_a_certificate_is_warned_of() -> None:
     assert service.url.startswith("http://localhost:")
     assert "any other address of this machine" in lines[2]
     assert lines[-1].startswith("Warning: without --cert and --key browsers")
+
+
+async def test_the_media_plane_is_named() -> None:
+    config = replace(_config(), media_plane=PlaneKind.PYTHON)
+    async with _started(config) as service:
+        assert "Media plane: python, on the event loop" in service.description()
 
 
 async def test_a_server_that_cannot_start_leaves_no_relay_behind() -> None:
