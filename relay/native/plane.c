@@ -248,8 +248,10 @@ static void admit(struct source *source, uint32_t ssrc, const struct srtp_api *s
         if (source->ssrcs[i] == ssrc)
             return;
     if (source->ssrc_count == MAX_SSRCS) {
-        srtp->remove_stream(source->srtp, htonl(source->ssrcs[0]));
-        memmove(source->ssrcs, source->ssrcs + 1, (MAX_SSRCS - 1) * sizeof *source->ssrcs);
+        unsigned oldest = source->ssrcs[0] == source->ssrc ? 1 : 0; /* never the one in use */
+        srtp->remove_stream(source->srtp, htonl(source->ssrcs[oldest]));
+        memmove(source->ssrcs + oldest, source->ssrcs + oldest + 1,
+                (MAX_SSRCS - 1 - oldest) * sizeof *source->ssrcs);
         source->ssrc_count--;
     }
     source->ssrcs[source->ssrc_count++] = ssrc;

@@ -14,6 +14,7 @@ import socket
 import stat
 import struct
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -22,14 +23,24 @@ from pylibsrtp import Policy
 
 from relay.address import Address, Path, family_of
 from relay.forward import PythonPlane
+from relay.native import AVAILABLE, NativePlane
 from relay.plane import Control, MediaPlane, Sink, Source
 from relay.srtp import PROFILES, SrtpKeys, SrtpProfile
 from relay.stats import DropReason
 
 PLANES: dict[str, Callable[[Control], MediaPlane]] = {"python": PythonPlane}
-"""Every implementation of the media plane; one suite runs over all of them."""
+"""Every implementation of the media plane that there is here; one suite runs over all of them."""
+if AVAILABLE:
+    PLANES["native"] = NativePlane
 
 IPV4, IPV6 = "127.0.0.1", "::1"
+NOT_PASSED_UP = (
+    DropReason.OVERSIZED,
+    DropReason.UNKNOWN_PROTOCOL,
+    DropReason.CONTROL_QUEUE_FULL,
+)
+"""Why a datagram that is not RTP may go no further than the plane."""
+NOBODY = {family_of(host): Address(host, 0) for host in (IPV4, IPV6)}
 FRAME = 960  # ticks of a 20 ms packet at 48 kHz
 OPUS = 111
 MAX_PROTECTED = 1500 - 144
@@ -81,7 +92,7 @@ class Peer:
     def __init__(self, studio: Studio, host: str) -> None:
         self.studio = studio
         self.udp = socket.socket(family_of(host), socket.SOCK_DGRAM)
-        studio.sockets.append(self.udp)
+        studio.peers.append(self)
         self.udp.bind((host, 0))
         self.udp.setblocking(False)
         self.address = Address(*self.udp.getsockname()[:2])
@@ -106,13 +117,25 @@ class Speaker(Peer):
 
     def __init__(self, studio: Studio, host: str, profile: SrtpProfile) -> None:
         super().__init__(studio, host)
-        keys = random_keys(profile)
-        self._session = session(keys.remote, Policy.SSRC_ANY_OUTBOUND, keys)
-        self.source: Source = studio.plane.source(keys, self.path, time.monotonic())
-        studio.plane.bind(self.path, self.source)
+        self._keys = random_keys(profile)
+        self._session = session(self._keys.remote, Policy.SSRC_ANY_OUTBOUND, self._keys)
+        self.source: Source
+        self.begin(time.monotonic())
+
+    def begin(self, now: float) -> None:
+        """Speak from `now` on, on a clock of the test's own."""
+        self.source = self.studio.plane.source(self._keys, self.path, now)
+        self.studio.plane.bind(self.path, self.source)
 
     def protected(self, packet: bytes) -> bytes:
         return self._session.protect(packet)
+
+    def protect_if_it_can_be(self, packet: bytes) -> bytes | None:
+        """None for what libsrtp takes for no packet."""
+        try:
+            return self._session.protect(packet)
+        except (pylibsrtp.Error, ValueError):
+            return None
 
     def say(self, *packets: bytes) -> None:
         for packet in packets:
@@ -141,6 +164,17 @@ class Listener(Peer):
         """The packets that have come so far, unprotected."""
         return [self._session.unprotect(datagram) for datagram in self.arrived()]
 
+    async def hears(self, count: int) -> list[bytes]:
+        """The packets that come until there are `count`, and whatever has come with them."""
+        packets: list[bytes] = []
+
+        def enough() -> bool:
+            packets.extend(self.heard())
+            return len(packets) >= count
+
+        await until(enough)
+        return packets
+
 
 class Studio:
     """A media plane on loopback, and everybody around it. control: what the plane passed up."""
@@ -150,7 +184,7 @@ class Studio:
         self.control: list[tuple[Path, bytes]] = []
         self.on_control: Control = lambda path, datagram: None
         self.sent = 0
-        self.sockets: list[socket.socket] = []
+        self.peers: list[Peer] = []
         self.plane = implementation(self._take)
         self.addresses = {host: self.plane.open(Address(host, 0)) for host in (IPV4, IPV6)}
 
@@ -180,13 +214,27 @@ class Studio:
             self.attach(listener, speaker)
         return listener
 
-    def attach(self, listener: Listener, speaker: Speaker) -> None:
+    def attach(self, listener: Listener, speaker: Speaker, now: float | None = None) -> None:
         """Let a listener follow a speaker from now on."""
-        self.plane.attach(listener.sink, speaker.source, time.monotonic())
+        at = time.monotonic() if now is None else now
+        self.plane.attach(listener.sink, speaker.source, at)
 
     async def settle(self) -> None:
-        """Wait until the plane has dealt with everything that was sent to it."""
+        """Wait until the plane has dealt with everything that was sent to it.
+
+        What is under way when a table is edited is done once that returns: then all is sent, too.
+        """
         await until(lambda: self.plane.counters().datagrams_received == self.sent)
+        for address in self.addresses.values():
+            self.plane.unbind(Path(address, NOBODY[family_of(address.host)]))
+        counters, drops = self.plane.counters(), Counter(self.drops)
+        not_rtp = counters.datagrams_received - counters.rtp_packets_received
+        await self.passed_up(not_rtp - sum(drops[reason] for reason in NOT_PASSED_UP))
+
+    async def passed_up(self, count: int) -> list[tuple[Path, bytes]]:
+        """What the plane passed up, once there are `count` of it."""
+        await until(lambda: len(self.control) >= count)
+        return self.control
 
     @property
     def drops(self) -> dict[DropReason, int]:
@@ -194,8 +242,8 @@ class Studio:
 
     def close(self) -> None:
         self.plane.close()
-        for udp in self.sockets:
-            udp.close()
+        for peer in self.peers:
+            peer.udp.close()
 
 
 @contextlib.asynccontextmanager

@@ -470,6 +470,7 @@ async def test_a_listener_that_goes_takes_nothing_along(studio: Studio) -> None:
     studio.on_control = lambda *_: leaves.sink.detach()
     speaker.say(frame(0))
     leaves.send(STUN)
+    await studio.settle()
     speaker.say(frame(1))
     await studio.settle()
     assert heard(leaves) == contiguous(0)
