@@ -11,7 +11,6 @@ import asyncio
 import logging
 import random
 import secrets
-from typing import Any
 
 from pyee.asyncio import AsyncIOEventEmitter
 
@@ -50,6 +49,7 @@ class Connection(AsyncIOEventEmitter):
     ) -> None:
         super().__init__()
         self.thread = thread
+        self.on("error", _log_fault)
         self.id = secrets.token_urlsafe(12)
         self.ssrc = secrets.randbelow(0xFFFFFFFF) + 1
         self.cname = secrets.token_urlsafe(12)
@@ -107,7 +107,7 @@ class Connection(AsyncIOEventEmitter):
         self._transport.add_local_address(address)
         self._candidates += candidates
         for candidate in candidates:
-            self._tell("local_candidate", candidate)
+            self.emit("local_candidate", candidate)
 
     def close(self, reason: CloseReason = CloseReason.CLOSED) -> None:
         """End the connection, and emit `closed`; nothing happens when it has ended already."""
@@ -118,19 +118,14 @@ class Connection(AsyncIOEventEmitter):
             self._report_timer.cancel()
         self._release(reason)
         self._transport.close()
-        self._tell("closed", reason)
+        self.emit("closed", reason)
         self.remove_all_listeners()
-
-    def _tell(self, event: str, *arguments: Any) -> None:
-        try:
-            self.emit(event, *arguments)
-        except Exception:
-            logger.exception("a handler of %r raised", event)
+        self.on("error", _log_fault)  # handlers that are coroutines may still run
 
     def _transport_connected(self, keys: SrtpKeys, path: Path) -> None:
         self._start(keys, path)
         self._schedule_report(FIRST_REPORT_DELAY)
-        self._tell("connected")
+        self.emit("connected")
 
     def _transport_failed(self, why: str) -> None:
         logger.info("%s %s failed: %s", type(self).__name__.lower(), self.id, why)
@@ -171,3 +166,8 @@ class Connection(AsyncIOEventEmitter):
     def _report(self) -> list[RtcpPacket]:
         """What we report; empty when there is nothing to say yet."""
         raise NotImplementedError
+
+
+def _log_fault(fault: Exception) -> None:
+    """Take what pyee makes of a handler that raised; it would raise it again if nobody did."""
+    logger.error("an event handler raised", exc_info=fault)

@@ -1,0 +1,114 @@
+"""The sending end of a voice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from relay import (
+    CloseReason,
+    ConnectionState,
+    ConsumerStats,
+    InvalidStateError,
+    Publisher,
+    Relay,
+)
+from tests.integration.light_peer import LightPeer
+
+
+@pytest.fixture
+async def speaker(relay: Relay) -> AsyncIterator[LightPeer]:
+    """A peer that publishes."""
+    peer = LightPeer(relay.create_publisher())
+    await peer.connect()
+    yield peer
+    await peer.close()
+
+
+@pytest.fixture
+def publisher(speaker: LightPeer) -> Publisher:
+    """The relay's end of it."""
+    assert isinstance(speaker.connection, Publisher)
+    return speaker.connection
+
+
+async def test_stats_before_anything_went(relay: Relay, publisher: Publisher) -> None:
+    consumer = relay.create_consumer(publisher)
+    assert consumer.stats() == ConsumerStats(0, 0, 0, 0.0, None)
+    assert consumer.source.ssrc == consumer.ssrc
+    assert consumer.source.cname
+
+
+async def test_needs_a_connected_publisher(relay: Relay, publisher: Publisher) -> None:
+    with pytest.raises(InvalidStateError, match="new, but must be connected"):
+        relay.create_consumer(relay.create_publisher())
+    publisher.close()
+    with pytest.raises(InvalidStateError, match="closed, but must be connected"):
+        relay.create_consumer(publisher)
+    assert relay.stats().consumers == 0
+
+
+async def test_sends_under_its_own_ssrc(
+    relay: Relay, speaker: LightPeer, publisher: Publisher
+) -> None:
+    consumer = relay.create_consumer(publisher)
+    listener = LightPeer(consumer)
+    await listener.connect()
+    for sequence in range(3):
+        await speaker.send(sequence, 960 * sequence, 0x1111)
+    await listener.wait_received(3)
+    assert {packet[8:12] for packet in listener.received} == {consumer.ssrc.to_bytes(4, "big")}
+    assert consumer.stats().packets_sent == 3
+    assert consumer.stats().bytes_sent == 3 * len(b"opus 00000")
+    await listener.close()
+
+
+async def test_a_closed_one_gets_nothing_more(
+    relay: Relay, speaker: LightPeer, publisher: Publisher
+) -> None:
+    stays, leaves = (LightPeer(relay.create_consumer(publisher)) for _ in range(2))
+    await stays.connect()
+    await leaves.connect()
+    leaves.connection.close()
+    assert publisher.consumers == {stays.connection}
+    await speaker.send(1, 960, 0x1111)
+    await stays.wait_received(1)
+    assert leaves.received == []
+    assert publisher.state is ConnectionState.CONNECTED
+    await stays.close()
+    await leaves.close()
+
+
+class TestSwitch:
+    async def test_moves_between_publishers(self, relay: Relay, publisher: Publisher) -> None:
+        other = LightPeer(relay.create_publisher())
+        await other.connect()
+        assert isinstance(other.connection, Publisher)
+        consumer = relay.create_consumer(publisher)
+        consumer.switch(other.connection)  # before it is connected itself
+        assert publisher.consumers == set()
+        assert other.connection.consumers == {consumer}
+        publisher.close()
+        assert consumer.state is ConnectionState.NEW
+        listener = LightPeer(consumer)
+        await listener.connect()
+        await other.send(7, 960, 0x2222)
+        await listener.wait_received(1)
+        assert listener.received[0][12:] == b"opus 00007"
+        await listener.close()
+        await other.close()
+
+    async def test_needs_a_connected_publisher(self, relay: Relay, publisher: Publisher) -> None:
+        consumer = relay.create_consumer(publisher)
+        with pytest.raises(InvalidStateError, match="publisher is new"):
+            consumer.switch(relay.create_publisher())
+        assert consumer.publisher is publisher
+        assert publisher.consumers == {consumer}
+
+    async def test_needs_an_open_consumer(self, relay: Relay, publisher: Publisher) -> None:
+        consumer = relay.create_consumer(publisher)
+        consumer.close(CloseReason.CLOSED)
+        with pytest.raises(InvalidStateError, match="consumer is closed"):
+            consumer.switch(publisher)
+        assert publisher.consumers == set()
