@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,6 +36,10 @@ CONNECT_TIMEOUT = 20.0
 
 MAX_RTCP_SOURCES = 8
 """SSRCs that a peer's reports may come from; the oldest is forgotten when one more comes."""
+
+_USERNAME_FRAGMENT = re.compile("[A-Za-z0-9+/]{4,256}")
+_PASSWORD = re.compile("[A-Za-z0-9+/]{22,256}")
+"""RFC 8839 §5.4."""
 
 _OUR_ROLE = {DtlsRole.CLIENT: DtlsRole.SERVER, DtlsRole.SERVER: DtlsRole.CLIENT}
 
@@ -178,8 +183,8 @@ class Transport:
     def _path_validated(self, path: Path) -> None:
         if self.state is ConnectionState.CLOSED:
             return
-        self._router.bind(path, self)
-        if path not in self.paths:
+        if self._router.bindings.get(path) is not self:  # it is new, or another connection took it
+            self._router.bind(path, self)
             self.paths[path] = None
             self._observer.validated(path)
 
@@ -254,10 +259,10 @@ class Transport:
 
 def _check(remote: TransportParameters) -> None:
     """Refuse what cannot work. Raises ParameterError."""
-    if not 4 <= len(remote.ice.username_fragment) <= 256:
-        raise ParameterError("ICE username fragment", "4 to 256 characters")
-    if not 22 <= len(remote.ice.password) <= 256:
-        raise ParameterError("ICE password", "22 to 256 characters")
+    if not _USERNAME_FRAGMENT.fullmatch(remote.ice.username_fragment):
+        raise ParameterError("ICE username fragment", "4 to 256 letters, digits, + or /")
+    if not _PASSWORD.fullmatch(remote.ice.password):
+        raise ParameterError("ICE password", "22 to 256 letters, digits, + or /")
     if not remote.fingerprints:
         raise ParameterError("DTLS fingerprint", "at least one")
     if remote.role not in _OUR_ROLE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from aioice import stun
 
@@ -83,10 +83,22 @@ class Observed:
                 await self.changed.wait()
 
 
+class AnyNetwork(Protocol):
+    """Where peers are."""
+
+    @property
+    def mux(self) -> IceMux:
+        """Where the peers' datagrams go."""
+
+    @property
+    def peers(self) -> dict[Address, Any]:
+        """By address."""
+
+
 class Peer:
     """The other end, the controlled one. answering: whether it answers checks."""
 
-    def __init__(self, network: Network, agent: IceAgent, address: Address = REMOTE) -> None:
+    def __init__(self, network: AnyNetwork, agent: IceAgent, address: Address = REMOTE) -> None:
         self.agent = agent
         self.address = address
         self.answering = True

@@ -34,6 +34,7 @@ from .ice_peer import (
     Peer,
     candidate,
 )
+from .waiting import until
 
 
 class TestContract:
@@ -546,13 +547,6 @@ def hostile(peer: Peer) -> st.SearchStrategy[bytes]:
         ),
     )
     return st.one_of(st.binary(max_size=100), framed, mutated, signed)
-
-
-async def until(condition: Any) -> None:
-    """Let the event loop turn until something holds."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the list has no event
-            await asyncio.sleep(0.001)
 
 
 class TestConsent:

@@ -1,0 +1,185 @@
+"""A media plane without sockets, and the transport's other end behind it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from relay.address import Address, Path
+from relay.certificate import Certificate
+from relay.dtls import DtlsContext
+from relay.ice import IceMux
+from relay.latency import LatencyHistogram
+from relay.parameters import DtlsRole, TransportParameters
+from relay.plane import Control, PlaneCounters, Sink, SinkCounters, Source, SourceCounters
+from relay.router import Router
+from relay.rtcp import RtcpPacket
+from relay.srtp import SrtpKeys
+from relay.transport import Transport, TransportObserver
+
+from .ice_peer import LOCAL, PEER_PARAMETERS, REMOTE, Peer
+from .openssl import OpenSslPeer
+
+OURS = Certificate.generate()
+THEIRS = Certificate.generate()
+CONTEXT = DtlsContext(OURS)
+
+
+class FakeSource:
+    """A source that gets nothing."""
+
+    muted = False
+
+    def counters(self) -> SourceCounters:
+        """Zeros."""
+        return SourceCounters(0, 0, 0, None, 0, 0, 0, 0.0)
+
+
+class FakeSink:
+    """A sink that is never given anything. following: its source."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.following: Source | None = None
+
+    def detach(self) -> None:
+        """Follow nothing."""
+        self.following = None
+
+    def counters(self) -> SinkCounters:
+        """Zeros."""
+        return SinkCounters(0, 0, 0, 0.0)
+
+
+class FakePlane:
+    """Remembers what it is told. sent: every datagram; bound: sources by path."""
+
+    def __init__(self, control: Control) -> None:
+        self.control = control
+        self.sent: list[tuple[Path, bytes]] = []
+        self.bound: dict[Path, Source] = {}
+        self.peers: dict[Address, DtlsPeer] = {}
+
+    def open(self, address: Address, thread: int = 0) -> Address:
+        """Nothing to open."""
+        return address
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def send(self, path: Path, datagram: bytes) -> None:
+        """Give a datagram to the peer at the other end of `path`, one turn of the loop later."""
+        self.sent.append((path, datagram))
+        if path.remote in self.peers:
+            asyncio.get_running_loop().call_soon(self.peers[path.remote].receive, path, datagram)
+
+    def source(self, keys: SrtpKeys, path: Path, now: float) -> Source:
+        """A source that gets nothing."""
+        return FakeSource()
+
+    def bind(self, path: Path, source: Source) -> None:
+        """Remember it."""
+        self.bound[path] = source
+
+    def unbind(self, path: Path) -> None:
+        """Forget it."""
+        self.bound.pop(path, None)
+
+    def sink(self, keys: SrtpKeys, ssrc: int, path: Path, sequence: int, timestamp: int) -> Sink:
+        """A sink that sends nothing."""
+        return FakeSink(path)
+
+    def direct(self, sink: Sink, path: Path) -> None:
+        """Remember the path."""
+        assert isinstance(sink, FakeSink)
+        sink.path = path
+
+    def attach(self, sink: Sink, source: Source, now: float) -> None:
+        """Remember the source."""
+        assert isinstance(sink, FakeSink)
+        sink.following = source
+
+    def inject(self, path: Path, datagram: bytes, arrival: float) -> None:
+        """Only what is not media can come here."""
+        self.control(path, datagram)
+
+    def counters(self) -> PlaneCounters:
+        """Zeros."""
+        return PlaneCounters(0, 0, 0, LatencyHistogram().summary(), {})
+
+
+class FakeNetwork:
+    """A router on a fake plane, and peers."""
+
+    def __init__(self) -> None:
+        self.planes: list[FakePlane] = []
+
+        def create(control: Control) -> FakePlane:
+            self.planes.append(FakePlane(control))
+            return self.planes[0]
+
+        self.router = Router(CONTEXT, create)
+        self.plane = self.planes[0]
+
+    @property
+    def peers(self) -> dict[Address, DtlsPeer]:
+        """By address."""
+        return self.plane.peers
+
+    @property
+    def mux(self) -> IceMux:
+        """The router's."""
+        return self.router.ice
+
+
+class DtlsPeer(Peer):
+    """An ICE peer that speaks DTLS, too. dtls: None until `speak_dtls`."""
+
+    def __init__(
+        self, network: FakeNetwork, transport: Transport, address: Address = REMOTE
+    ) -> None:
+        super().__init__(network, transport._ice, address)
+        self.dtls: OpenSslPeer | None = None
+        self._router = network.router
+
+    def parameters(self, role: DtlsRole = DtlsRole.CLIENT) -> TransportParameters:
+        """What the signaling tells of this end."""
+        return TransportParameters(PEER_PARAMETERS, (THEIRS.fingerprint,), role)
+
+    def speak_dtls(self, *, client: bool = True, local: Address = LOCAL) -> None:
+        """Begin, or wait for the other end to begin."""
+        self.dtls = OpenSslPeer(THEIRS, client=client)
+        self._flush(Path(local, self.address))
+
+    def receive(self, path: Path, datagram: bytes) -> None:
+        """Take what the relay sent."""
+        if datagram[0] <= 3:
+            super().receive(path, datagram)
+        elif datagram[0] <= 63 and self.dtls is not None:
+            self.dtls.receive(datagram)
+            self._flush(path)
+
+    def _flush(self, path: Path) -> None:
+        assert self.dtls is not None
+        for record in self.dtls.datagrams():
+            self._router.receive(path, record)
+
+
+class Recorder:
+    """A transport's observer that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.connected: list[tuple[SrtpKeys, Path]] = []
+        self.validated: list[Path] = []
+        self.selected: list[Path] = []
+        self.rtcp: list[list[RtcpPacket]] = []
+        self.failures: list[str] = []
+
+    def observer(self) -> TransportObserver:
+        """What to give to the transport."""
+        return TransportObserver(
+            connected=lambda keys, path: self.connected.append((keys, path)),
+            validated=self.validated.append,
+            selected=self.selected.append,
+            rtcp=self.rtcp.append,
+            failed=self.failures.append,
+        )

@@ -1,0 +1,322 @@
+"""A transport's states, against a peer without sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from relay.address import Address, Path
+from relay.errors import InvalidStateError, ParameterError
+from relay.events import ConnectionState
+from relay.parameters import DtlsFingerprint, DtlsRole, IceParameters
+from relay.stats import DropReason
+from relay.transport import Transport
+
+from .fake_plane import OURS, DtlsPeer, FakeNetwork, Recorder
+from .ice_peer import LOCAL, PATH, REMOTE, candidate
+from .waiting import until
+
+ELSEWHERE = Path(LOCAL, Address("203.0.113.66", 6_666))
+
+
+@pytest.fixture
+async def network() -> AsyncIterator[FakeNetwork]:
+    """Looks for what transports leave behind."""
+    network = FakeNetwork()
+    yield network
+    await asyncio.wait_for(network.router.ice.close(), 20)
+    assert network.router.bindings == {}
+    assert network.router.ice._agents == {}
+    assert network.router.ice.transactions == {}
+    assert DropReason.INTERNAL_ERROR not in network.router.drops
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+async def transport(network: FakeNetwork, recorder: Recorder) -> AsyncIterator[Transport]:
+    transport = Transport(network.router, (LOCAL,), 0x1234, recorder.observer())
+    yield transport
+    transport.close()
+
+
+@pytest.fixture
+def peer(network: FakeNetwork, transport: Transport) -> DtlsPeer:
+    return DtlsPeer(network, transport)
+
+
+async def connect(transport: Transport, peer: DtlsPeer, role: DtlsRole = DtlsRole.CLIENT) -> None:
+    """Bring a transport to CONNECTED. role: the peer's in DTLS."""
+    transport.add_remote_candidate(candidate(peer.address))
+    transport.connect(peer.parameters(role))
+    await until(lambda: peer.requests)
+    peer.check()
+    peer.speak_dtls(client=role is DtlsRole.CLIENT)
+    await until(lambda: transport.state is ConnectionState.CONNECTED)
+
+
+class TestStates:
+    def test_begins_new(self, transport: Transport) -> None:
+        assert transport.state is ConnectionState.NEW
+        assert transport.paths == {}
+        assert transport.round_trip_time is None
+
+    @pytest.mark.parametrize("role", [DtlsRole.CLIENT, DtlsRole.SERVER])
+    async def test_connects(
+        self, transport: Transport, peer: DtlsPeer, recorder: Recorder, role: DtlsRole
+    ) -> None:
+        await connect(transport, peer, role)
+        ((keys, path),) = recorder.connected
+        assert path == PATH
+        assert recorder.failures == []
+        assert peer.dtls is not None
+        assert peer.dtls.exported(2 * (16 + 12))[:16] in (keys.local[:16], keys.remote[:16])
+        assert transport.round_trip_time is not None
+
+    async def test_connects_when_dtls_is_done_before_the_nomination(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        peer.answering = False
+        transport.connect(peer.parameters())
+        await asyncio.sleep(0)
+        peer.check()
+        peer.speak_dtls()
+        await until(lambda: peer.dtls is not None and peer.dtls.done)
+        assert transport.state is ConnectionState.CONNECTING
+        assert recorder.connected == []
+        await until(lambda: peer.requests)
+        peer.send(bytes(peer.answer(peer.requests[-1])))
+        await until(lambda: transport.state is ConnectionState.CONNECTED)
+
+    @pytest.mark.parametrize("closed", [False, True])
+    async def test_connect_twice(self, transport: Transport, peer: DtlsPeer, closed: bool) -> None:
+        transport.connect(peer.parameters())
+        if closed:
+            transport.close()
+        with pytest.raises(InvalidStateError, match="closed" if closed else "connecting"):
+            transport.connect(peer.parameters())
+
+    @pytest.mark.parametrize(
+        ("changes", "name"),
+        [
+            ({"ice": IceParameters("abc", "p" * 22)}, "username fragment"),
+            ({"ice": IceParameters("a" * 257, "p" * 22)}, "username fragment"),
+            ({"ice": IceParameters("us:er", "p" * 22)}, "username fragment"),
+            ({"ice": IceParameters("us\ud800er", "p" * 22)}, "username fragment"),
+            ({"ice": IceParameters("user", "p" * 21)}, "password"),
+            ({"ice": IceParameters("user", "p" * 257)}, "password"),
+            ({"ice": IceParameters("user", "p" * 22 + "\n")}, "password"),
+            ({"ice": IceParameters("user", "\udcff" * 22)}, "password"),
+            ({"fingerprints": ()}, "fingerprint"),
+            ({"role": DtlsRole.AUTO}, "role"),
+        ],
+    )
+    async def test_unusable_parameters_leave_it_new(
+        self, transport: Transport, peer: DtlsPeer, changes: dict[str, object], name: str
+    ) -> None:
+        unusable = replace(peer.parameters(), **changes)  # type: ignore[arg-type]
+        with pytest.raises(ParameterError, match=name):
+            transport.connect(unusable)
+        assert transport.state is ConnectionState.NEW
+        await connect(transport, peer)  # right ones may follow
+
+    async def test_wrong_fingerprint(
+        self, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        stranger = DtlsFingerprint("sha-256", OURS.fingerprint.value)
+        transport.add_remote_candidate(candidate())
+        transport.connect(replace(peer.parameters(), fingerprints=(stranger,)))
+        await until(lambda: peer.requests)
+        peer.check()
+        peer.speak_dtls()
+        await until(lambda: recorder.failures)
+        assert recorder.connected == []
+        assert "fingerprint" in recorder.failures[0]
+        assert transport.state is not ConnectionState.CONNECTED
+
+
+class TestDeadline:
+    @pytest.fixture(autouse=True)
+    def hurry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("relay.transport.CONNECT_TIMEOUT", 0.05)
+
+    async def test_no_check_came(
+        self, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        transport.connect(peer.parameters())
+        await until(lambda: recorder.failures)
+        assert "ICE" in recorder.failures[0]
+
+    async def test_no_dtls_came(
+        self, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        transport.add_remote_candidate(candidate())
+        transport.connect(peer.parameters())
+        await until(lambda: recorder.failures)
+        assert "DTLS" in recorder.failures[0]
+
+    async def test_is_over_once_connected(
+        self, monkeypatch: pytest.MonkeyPatch, transport: Transport, peer: DtlsPeer
+    ) -> None:
+        monkeypatch.setattr("relay.transport.CONNECT_TIMEOUT", 20.0)
+        await connect(transport, peer)
+        assert transport._connect_timer is not None
+        assert transport._connect_timer.cancelled()
+
+    async def test_is_over_once_closed(
+        self, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        transport.connect(peer.parameters())
+        transport.close()
+        assert transport._connect_timer is not None
+        assert transport._connect_timer.cancelled()
+
+
+class TestDtls:
+    async def test_from_an_address_without_a_check(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer
+    ) -> None:
+        transport.connect(peer.parameters())
+        stranger = DtlsPeer(network, transport, ELSEWHERE.remote)
+        stranger.speak_dtls()
+        await asyncio.sleep(0)
+        assert network.router.drops == {DropReason.DTLS_UNKNOWN_ADDRESS: 1}
+        assert network.plane.sent == []
+
+    async def test_before_the_answer(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer
+    ) -> None:
+        # A check that came early validates nothing yet: the peer's credentials are unknown.
+        peer.check()
+        peer.speak_dtls()
+        assert network.router.drops == {DropReason.DTLS_UNKNOWN_ADDRESS: 1}
+
+    async def test_repeats_a_lost_flight(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+    ) -> None:
+        monkeypatch.setattr("relay.dtls.INITIAL_TIMEOUT", 0.01)
+        transport.add_remote_candidate(candidate())
+        transport.connect(peer.parameters(DtlsRole.SERVER))
+
+        def hellos() -> int:
+            return sum(datagram[0] == 22 for _, datagram in network.plane.sent)
+
+        await until(lambda: hellos() >= 3)  # nobody answers
+        peer.check()
+        peer.speak_dtls(client=False)
+        await until(lambda: transport.state is ConnectionState.CONNECTED)
+
+    async def test_after_the_end_is_counted(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer
+    ) -> None:
+        await connect(transport, peer)
+        alert = bytes([21, 0xFE, 0xFD, 0, 1, 0, 0, 0, 0, 0, 9, 0, 2, 1, 0])
+        network.router.receive(PATH, alert)
+        assert network.router.drops == {DropReason.DTLS_UNEXPECTED: 1}
+        assert transport.state is ConnectionState.CONNECTED
+
+
+class TestPaths:
+    async def test_a_second_one_is_validated_and_selected(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        await connect(transport, peer)
+        moved = DtlsPeer(network, transport, ELSEWHERE.remote)
+        moved.check()
+        await until(lambda: recorder.selected)
+        assert recorder.selected == [ELSEWHERE]
+        assert list(transport.paths) == [PATH, ELSEWHERE]
+        assert network.router.bindings == {PATH: transport, ELSEWHERE: transport}
+
+    async def test_one_that_another_connection_took_comes_back(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        # Somebody with a session of his own forges a check from the peer's address.
+        await connect(transport, peer)
+        assert recorder.validated == [PATH]
+        other = Transport(network.router, (LOCAL,), 0x5678, Recorder().observer())
+        forger = DtlsPeer(network, other)
+        other.connect(forger.parameters())
+        await asyncio.sleep(0)
+        forger.check()
+        assert network.router.bindings == {PATH: other}
+        network.peers[REMOTE] = peer
+        peer.check()
+        assert network.router.bindings == {PATH: transport}
+        assert recorder.validated == [PATH, PATH]
+        other.close()
+        assert network.router.bindings == {PATH: transport}
+
+
+class TestClose:
+    @pytest.mark.parametrize("connecting", [False, True])
+    async def test_before_it_is_connected(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, connecting: bool
+    ) -> None:
+        if connecting:
+            transport.connect(peer.parameters())
+            await asyncio.sleep(0)
+            peer.check()
+            peer.speak_dtls()
+            assert network.router.bindings == {PATH: transport}
+        transport.close()
+        assert transport.state is ConnectionState.CLOSED
+        assert network.router.bindings == {}
+        assert network.router.ice._agents == {}
+
+    async def test_connected_says_goodbye(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer
+    ) -> None:
+        await connect(transport, peer)
+        assert peer.dtls is not None
+        await until(lambda: peer.dtls is not None and peer.dtls.done)
+        assert not peer.dtls.closed
+        transport.close()
+        transport.close()
+        await until(lambda: peer.dtls is not None and peer.dtls.closed)
+        assert sum(datagram[0] == 21 for _, datagram in network.plane.sent) == 1
+
+    async def test_nothing_is_taken_afterwards(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        await connect(transport, peer)
+        transport.close()
+        transport.add_remote_candidate(candidate(Address("203.0.113.1", 1)))
+        transport.add_local_address(Address("192.0.2.9", 9))
+        sent = len(network.plane.sent)
+        peer.check()
+        peer.speak_dtls()
+        assert network.router.drops[DropReason.STUN_UNKNOWN_USER] == 1
+        assert network.router.drops[DropReason.DTLS_UNKNOWN_ADDRESS] == 1
+        assert len(network.plane.sent) == sent
+        assert recorder.failures == []
+
+
+class TestRtcp:
+    async def test_before_there_are_keys(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer
+    ) -> None:
+        transport.connect(peer.parameters())
+        await asyncio.sleep(0)
+        peer.check()
+        network.router.receive(PATH, b"\x80\xc9" + bytes(30))
+        assert network.router.drops == {DropReason.RTCP_UNKNOWN_ADDRESS: 1}
+
+    async def test_unauthenticated(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        await connect(transport, peer)
+        network.router.receive(PATH, b"\x80\xc9" + bytes(30))
+        network.router.receive(PATH, b"\x80\xc9")
+        assert network.router.drops == {DropReason.RTCP_UNAUTHENTICATED: 2}
+        assert recorder.rtcp == []
