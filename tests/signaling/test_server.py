@@ -7,13 +7,16 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from signaling import outbox, session
+from signaling import outbox, server, session
 from signaling.errors import StartError
+from signaling.outbox import Closing
 from signaling.rooms import Rooms
 from signaling.server import MAX_FRAME_SIZE, SignalingServer
 from signaling.site import Site
@@ -171,13 +174,37 @@ async def test_a_reader_that_does_not_read_is_put_out_and_delays_nobody(
         while not any(item["type"] == "participant_left" for item in bob.inbox):
             bob.inbox.clear()
             cyd.inbox.clear()
-            for _ in range(40):
-                muted = not muted
-                await bob.ask("set_muted", muted=muted)
-                await cyd.wait_for(type="participant_muted", participant_id=bob.id, muted=muted)
+            for _ in range(100):
+                await ada.tell("x" * 64)  # the error is long
+            muted = not muted
+            await bob.ask("set_muted", muted=muted)
+            await cyd.wait_for(type="participant_muted", participant_id=bob.id, muted=muted)
 
         assert bob.inbox == [{"type": "participant_left", "participant_id": ada.id}]
         ada.socket.transport.abort()
+
+
+async def test_a_socket_that_takes_no_close_frame_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Stuck:
+        """Like a ServerConnection whose other end does not read."""
+
+        def __init__(self) -> None:
+            self.transport = self
+            self.aborted = False
+
+        async def close(self, code: int, reason: str) -> None:
+            await asyncio.Event().wait()
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    monkeypatch.setattr(server, "CLOSE_TIMEOUT", 0.01)
+    stuck = Stuck()
+    await server._close(cast(ServerConnection, stuck), Closing(1013, "too slow"))
+
+    assert stuck.aborted
 
 
 async def test_shutdown_tells_everyone_and_closes_every_socket() -> None:
@@ -249,13 +276,13 @@ async def test_no_compression_is_agreed_on(service: Service) -> None:
 async def test_a_port_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        server = SignalingServer(_no_rooms(), Site(dict), "127.0.0.1", port)
+        second = SignalingServer(_no_rooms(), Site(dict), "127.0.0.1", port)
         with pytest.raises(StartError) as caught:
-            await server.start()
+            await second.start()
     assert str(caught.value) == f"cannot listen on 127.0.0.1 port {port}: Address already in use"
 
 
 async def test_a_host_that_is_not_ours() -> None:
-    server = SignalingServer(_no_rooms(), Site(dict), "host.invalid", 0)
+    elsewhere = SignalingServer(_no_rooms(), Site(dict), "host.invalid", 0)
     with pytest.raises(StartError, match=r"cannot listen on host\.invalid port 0: "):
-        await server.start()
+        await elsewhere.start()
