@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,9 +24,11 @@ class Guests:
         """The errors that the pages did not catch."""
         return [error for each in self._participants for error in each.page.errors]
 
-    async def arrive(self, browser: Browser, name: str, room: str = "lab") -> Participant:
+    async def arrive(
+        self, browser: Browser, name: str, room: str = "lab", preload: Sequence[str] = ()
+    ) -> Participant:
         """Opens a page at the room's link; does not join yet. name: one of TONES."""
-        participant = await Participant.arrive(browser, self._server, name, room)
+        participant = await Participant.arrive(browser, self._server, name, room, preload)
         self._participants.append(participant)
         return participant
 

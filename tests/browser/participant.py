@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -49,13 +50,18 @@ class Participant:
 
     @classmethod
     async def arrive(
-        cls, browser: Browser, server: RelayServer, name: str, room: str
+        cls,
+        browser: Browser,
+        server: RelayServer,
+        name: str,
+        room: str,
+        preload: Sequence[str] = (),
     ) -> Participant:
-        """Opens the room's link; does not join yet."""
-        preload = [script("microphone.js", {"frequency": TONES[name]})]
-        preload += [script(file) for file in _PRELOAD]
+        """Opens the room's link; does not join yet. preload: scripts beside the usual ones."""
+        usual = [script("microphone.js", {"frequency": TONES[name]})]
+        usual += [script(file) for file in _PRELOAD]
         url = f"{server.url}/?{urlencode({'room': room, 'name': name})}"
-        return cls(name, await browser.page(url, preload))
+        return cls(name, await browser.page(url, [*usual, *preload]))
 
     async def join(self) -> None:
         await self.page.click("#join")
@@ -117,10 +123,12 @@ class Participant:
             ConnectionReport(each) for each in await self.page.evaluate("() => testbed.report()")
         ]
 
-    async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A request of the signaling protocol, over the page's own socket; returns the reply."""
-        reply: dict[str, Any] = await self.page.evaluate("(it) => testbed.ask(it)", request)
-        return reply
+    async def relay_statistics(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The relay's `get_stats`, with one other in the room: the publisher, and the only consumer."""
+        stats = await self.page.evaluate("(it) => testbed.ask(it)", {"type": "get_stats"})
+        assert stats["type"] == "stats", stats
+        (consumer,) = stats["consumers"].values()
+        return stats["publisher"], consumer
 
 
 def _owners(windows: list[list[float]]) -> set[str] | None:

@@ -27,8 +27,10 @@ def free_port(kind: socket.SocketKind) -> int:
 class RelayServer:
     """Keeps its ports when it is stopped and started again."""
 
-    def __init__(self, log: Path) -> None:
-        """log: the file that takes what the server prints."""
+    def __init__(self, log: Path, *options: str) -> None:
+        """log: the file that takes what the server prints. options: of `rtp-relay serve`, beside the
+        addresses and ports."""
+        self._options = options
         self.port = free_port(socket.SOCK_STREAM)
         self.media_port = free_port(socket.SOCK_DGRAM)
         self.url = f"http://{HOST}:{self.port}"
@@ -48,6 +50,7 @@ class RelayServer:
                 f"--port={self.port}",
                 f"--media-host={HOST}",
                 f"--media-port={self.media_port}",
+                *self._options,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
             )
