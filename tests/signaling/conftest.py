@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.signaling.lab import Lab
+from tests.signaling.scene import Scene
 
 
 @pytest.fixture
@@ -15,3 +16,9 @@ def lab() -> Iterator[Lab]:
     lab = Lab()
     yield lab
     lab.end_all()
+
+
+@pytest.fixture
+def scene(lab: Lab) -> Scene:
+    """Ada, who does it wrong, and two who shall not notice."""
+    return Scene(lab)

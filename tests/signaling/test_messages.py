@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from signaling import messages
 from signaling.errors import ErrorCode, SignalingError
 from signaling.messages import AnyClientMessage, AnyServerMessage, decode, encode
-from tests.signaling.test_refusals import VALID
+from tests.signaling.scene import VALID
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)  # JSON has no others
 JSON_VALUES = st.recursive(

@@ -15,8 +15,8 @@ from signaling.messages import Reason
 from signaling.session import MESSAGE_BURST, MESSAGE_RATE
 from tests.signaling.double import Connection
 from tests.signaling.lab import Lab, Message, answer, answer_with, candidate
+from tests.signaling.scene import VALID
 from tests.signaling.test_messages import JSON_VALUES
-from tests.signaling.test_refusals import VALID
 
 ANSWERS = [answer(), answer_with("a=fingerprint"), answer_with("a=rtpmap"), {"type": "offer"}]
 CANDIDATES = [candidate(), candidate(""), None, candidate("nonsense"), {}]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from signaling.messages import schema_text
-from tests.signaling.test_refusals import VALID
+from tests.signaling.scene import VALID
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "protocol.schema.json"
 
