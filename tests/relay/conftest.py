@@ -1,12 +1,15 @@
-"""A relay on loopback, for the tests of its API."""
+"""A relay on loopback, for the tests of its API, and its media plane alone, in every implementation."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from relay import Relay, RelayConfig
+from relay.plane import Control, MediaPlane
+
+from .media import PLANES, Studio, open_studio
 
 
 @pytest.fixture
@@ -18,3 +21,16 @@ async def relay(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Relay]:
     yield relay
     await relay.close()
     assert "internal_error" not in relay.stats().drops
+
+
+@pytest.fixture(params=PLANES)
+def implementation(request: pytest.FixtureRequest) -> Callable[[Control], MediaPlane]:
+    """How to make a media plane."""
+    return PLANES[request.param]
+
+
+@pytest.fixture
+async def studio(implementation: Callable[[Control], MediaPlane]) -> AsyncIterator[Studio]:
+    """A media plane on loopback, and whoever a test lets speak and listen there."""
+    async with open_studio(implementation) as opened:
+        yield opened

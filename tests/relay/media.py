@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import secrets
 import socket
@@ -25,6 +26,7 @@ from relay.address import Address, Path, family_of
 from relay.forward import PythonPlane
 from relay.native import AVAILABLE, NativePlane
 from relay.plane import Control, MediaPlane, Sink, Source
+from relay.sequence import ticks, timestamp_delta
 from relay.srtp import PROFILES, SrtpKeys, SrtpProfile
 from relay.stats import DropReason
 
@@ -45,6 +47,12 @@ FRAME = 960  # ticks of a 20 ms packet at 48 kHz
 OPUS = 111
 MAX_PROTECTED = 1500 - 144
 """Longest packet that `pylibsrtp.Session` protects, in bytes."""
+
+VOICE = 0x5EED
+"""SSRC of whoever speaks, unless a test says otherwise."""
+AUDIO_LEVEL, MID = (1, b"\x9e"), (4, b"0")
+"""Header extensions as a browser sends them, (id, data)."""
+STUN = bytes.fromhex("00010000 2112a442") + bytes(12)
 
 
 def wire(
@@ -287,3 +295,41 @@ def _descriptor_of(address: Address) -> int:
                 if udp.type == socket.SOCK_DGRAM and tuple(udp.getsockname()[:2]) == address:
                     return descriptor
     raise LookupError(f"no socket on {address}")
+
+
+def frame(index: int, *, ssrc: int = VOICE, start: int = 1000, marker: bool = False) -> bytes:
+    """Packet `index` of a voice, in plain form; its payload tells which it is."""
+    return wire(start + index, 48_000 + FRAME * index, ssrc, b"%d" % index, marker=marker)
+
+
+def heard(listener: Listener, *seams: int) -> list[tuple[int, bool, int]]:
+    """(sequence number, marker, frame index) of what a listener got, once its clock is checked.
+
+    A frame's timestamp goes with its index. seams: frames with which another clock begins: those come
+    a frame after the one before, or later by as much time as has passed.
+    """
+    packets = [
+        (int.from_bytes(packet[4:8], "big"), int(packet[12:]), packet)
+        for packet in listener.heard()
+    ]
+    latest = FRAME + ticks(time.monotonic() - listener.studio.began) + 1
+    for (before, previous, _), (timestamp, index, _) in itertools.pairwise(packets):
+        step = timestamp_delta(timestamp, before)
+        if index in seams:
+            assert FRAME <= step <= latest
+        else:
+            assert step == FRAME * (index - previous)
+    return [
+        (int.from_bytes(packet[2:4], "big"), bool(packet[1] & 0x80), index)
+        for _, index, packet in packets
+    ]
+
+
+def unstamped(listener: Listener) -> list[bytes]:
+    """What a listener got, with timestamps of zero."""
+    return [packet[:4] + bytes(4) + packet[8:] for packet in listener.heard()]
+
+
+def contiguous(*indices: int, first: int = 100, marked: int = 0) -> list[tuple[int, bool, int]]:
+    """What a listener should get of frames: no gap in its numbers, the marker on frame `marked`."""
+    return [(first + place, index == marked, index) for place, index in enumerate(indices)]

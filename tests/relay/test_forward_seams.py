@@ -1,0 +1,221 @@
+"""Pauses, restarts, switches and moves, of which a listener is to hear no more than silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from relay.stats import DropReason
+
+from .media import (
+    IPV4,
+    IPV6,
+    STUN,
+    VOICE,
+    Studio,
+    contiguous,
+    frame,
+    heard,
+)
+
+
+async def test_mute_is_silence_and_no_loss(studio: Studio) -> None:
+    speaker = studio.speaker()
+    listener = studio.listener(speaker)
+    speaker.say(frame(0), frame(1))
+    await studio.settle()
+    speaker.source.muted = True
+    speaker.say(frame(2), frame(3))
+    await studio.settle()
+    speaker.source.muted = False
+    speaker.say(frame(4), frame(5))
+    await studio.settle()
+    assert heard(listener) == contiguous(0, 1) + contiguous(4, 5, first=102, marked=4)
+    assert studio.drops == {DropReason.RTP_MUTED: 2}
+    assert speaker.source.counters().packets == 6
+    assert speaker.source.counters().packets_lost == 0
+
+
+async def test_muted_before_the_first_word(studio: Studio) -> None:
+    speaker = studio.speaker()
+    listener = studio.listener(speaker)
+    speaker.source.muted = True
+    speaker.say(frame(0))
+    await studio.settle()
+    assert listener.heard() == []
+    speaker.source.muted = False
+    speaker.say(frame(1))
+    await studio.settle()
+    assert heard(listener) == contiguous(1, marked=1)
+
+
+async def test_muted_and_unmuted_without_a_packet_between(studio: Studio) -> None:
+    """Nothing was left out: the sound just goes on."""
+    speaker = studio.speaker()
+    listener = studio.listener(speaker)
+    speaker.say(frame(0))
+    await studio.settle()
+    speaker.source.muted = True
+    speaker.source.muted = False
+    speaker.say(frame(1))
+    await studio.settle()
+    assert heard(listener) == contiguous(0, 1)
+
+
+@pytest.mark.parametrize("start", [0, 1000, 0x8000 + 1000, 0xFFFF])
+async def test_a_new_ssrc_goes_on_where_the_old_one_stopped(studio: Studio, start: int) -> None:
+    speaker = studio.speaker()
+    listener = studio.listener(speaker)
+    speaker.say(frame(0), frame(1))
+    speaker.say(frame(7, ssrc=VOICE + 1, start=start), frame(8, ssrc=VOICE + 1, start=start))
+    await studio.settle()
+    assert heard(listener, 7) == contiguous(0, 1) + contiguous(7, 8, first=102, marked=7)
+    assert speaker.source.counters().packets_lost == 0
+
+
+async def test_a_switch_goes_on_where_the_other_stopped(studio: Studio) -> None:
+    one, two = studio.speaker(), studio.speaker()
+    listener, stays = studio.listener(one), studio.listener(two)
+    one.say(frame(0), frame(1))
+    two.say(frame(20), frame(21))
+    await studio.settle()
+    studio.attach(listener, two)
+    one.say(frame(2))
+    two.say(frame(22), frame(23))
+    await studio.settle()
+    assert heard(listener, 22) == contiguous(0, 1) + contiguous(22, 23, first=102, marked=22)
+    assert heard(stays) == contiguous(20, 21, 22, 23, marked=20)
+
+
+async def test_a_switch_there_and_back(studio: Studio) -> None:
+    one, two = studio.speaker(), studio.speaker()
+    listener = studio.listener(one)
+    expected = []
+    for turn in range(4):
+        for place, speaker in enumerate((one, two)):
+            studio.attach(listener, speaker)
+            one.say(frame(2 * turn + place))
+            two.say(frame(2 * turn + place))
+            await studio.settle()
+            index = 2 * turn + place
+            expected += contiguous(index, first=100 + index, marked=index)
+    assert heard(listener, *range(8)) == expected
+
+
+async def test_a_switch_to_whom_nobody_heard_yet(studio: Studio) -> None:
+    one, two = studio.speaker(), studio.speaker()
+    listener = studio.listener(one)
+    one.say(frame(0))
+    await studio.settle()
+    studio.attach(listener, two)
+    two.say(frame(50), frame(51))
+    await studio.settle()
+    assert heard(listener, 50) == contiguous(0) + contiguous(50, 51, first=101, marked=50)
+
+
+async def test_attached_again_to_the_same(studio: Studio) -> None:
+    speaker = studio.speaker()
+    listener = studio.listener(speaker)
+    speaker.say(frame(0))
+    await studio.settle()
+    studio.attach(listener, speaker)
+    speaker.say(frame(1))
+    await studio.settle()
+    assert heard(listener) == contiguous(0) + contiguous(1, first=101, marked=1)
+
+
+async def test_detached_it_hears_nothing_and_goes_on_when_attached(studio: Studio) -> None:
+    speaker = studio.speaker()
+    listener = studio.listener(speaker)
+    speaker.say(frame(0))
+    await studio.settle()
+    listener.sink.detach()
+    listener.sink.detach()  # once more changes nothing
+    speaker.say(frame(1), frame(2))
+    await studio.settle()
+    studio.attach(listener, speaker)
+    speaker.say(frame(3))
+    await studio.settle()
+    assert heard(listener, 3) == contiguous(0) + contiguous(3, first=101, marked=3)
+
+
+async def test_a_late_joiner_hears_what_comes_from_now_on(studio: Studio) -> None:
+    speaker = studio.speaker()
+    early = studio.listener(speaker)
+    speaker.say(frame(0), frame(1))
+    await studio.settle()
+    late = studio.listener(speaker)
+    speaker.say(frame(2), frame(3))
+    await studio.settle()
+    assert heard(early) == contiguous(0, 1, 2, 3)
+    assert heard(late) == contiguous(2, 3, marked=2)
+
+
+async def test_a_late_packet_is_none_of_a_late_joiners(studio: Studio) -> None:
+    """Its number would be the one before the joiner's first."""
+    speaker = studio.speaker()
+    early = studio.listener(speaker)
+    packets = [speaker.protected(frame(index)) for index in range(4)]
+    speaker.send(packets[0])
+    speaker.send(packets[2])
+    await studio.settle()
+    late = studio.listener(speaker)
+    speaker.send(packets[1])
+    speaker.send(packets[3])
+    await studio.settle()
+    assert [index for *_, index in heard(early)] == [0, 2, 1, 3]
+    assert heard(late) == contiguous(3, marked=3)
+
+
+async def test_a_late_packet_is_none_of_whom_has_switched(studio: Studio) -> None:
+    one, two = studio.speaker(), studio.speaker()
+    listener = studio.listener(one)
+    packets = [two.protected(frame(index)) for index in range(4)]
+    one.say(frame(0))
+    two.send(packets[0])
+    two.send(packets[2])
+    await studio.settle()
+    studio.attach(listener, two)
+    two.send(packets[1])
+    two.send(packets[3])
+    await studio.settle()
+    assert heard(listener, 3) == contiguous(0) + contiguous(3, first=101, marked=3)
+
+
+@pytest.mark.parametrize("to", [IPV4, IPV6])
+async def test_a_listener_moves(studio: Studio, to: str) -> None:
+    speaker = studio.speaker()
+    listener, elsewhere = studio.listener(speaker), studio.peer(to)
+    speaker.say(frame(0))
+    await studio.settle()
+    studio.plane.direct(listener.sink, elsewhere.path)
+    speaker.say(frame(1))
+    await studio.settle()
+    assert heard(listener) == contiguous(0)
+    assert len(elsewhere.arrived()) == 1
+
+
+async def test_a_move_is_for_what_comes_after_it(studio: Studio) -> None:
+    """Voice, and then the checks that move its listener, in one batch."""
+    speaker = studio.speaker()
+    listener, elsewhere = studio.listener(speaker), studio.peer()
+    studio.on_control = lambda path, _: studio.plane.direct(listener.sink, path)
+    speaker.say(frame(0))
+    elsewhere.send(STUN)
+    elsewhere.send(STUN)
+    await studio.settle()
+    assert heard(listener) == contiguous(0)
+    assert elsewhere.arrived() == []
+
+
+async def test_a_listener_that_goes_takes_nothing_along(studio: Studio) -> None:
+    """Voice, and then the goodbye of one of its listeners, in one batch."""
+    speaker = studio.speaker()
+    leaves, stays = studio.listener(speaker), studio.listener(speaker)
+    studio.on_control = lambda *_: leaves.sink.detach()
+    speaker.say(frame(0))
+    leaves.send(STUN)
+    await studio.settle()
+    speaker.say(frame(1))
+    await studio.settle()
+    assert heard(leaves) == contiguous(0)
+    assert heard(stays) == contiguous(0, 1)
