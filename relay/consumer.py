@@ -92,8 +92,9 @@ class Consumer(Connection):
         self.publisher.consumers.discard(self)
         if self._sink is not None:
             self._sink.detach()
-            goodbye = [*self._report(), Goodbye((self.ssrc,))]
-            self._transport.send_rtcp(goodbye)
+            # A compound packet begins with a report, if only an empty one (RFC 3550 §6.1).
+            report = self._report() or [ReceiverReport(self.ssrc)]
+            self._transport.send_rtcp([*report, Goodbye((self.ssrc,))])
 
     def _path_validated(self, path: Path) -> None:
         pass  # a listener sends no RTP

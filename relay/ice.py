@@ -43,6 +43,8 @@ MAX_REMOTE_ADDRESSES = 32
 """Remote candidates of one connection, signaled or peer-reflexive. RFC 8445 §6.1.2.5 bounds pairs by
 100; a browser on many interfaces has a dozen."""
 
+MAX_ROLE_CONFLICTS = 4
+
 _ICE_CHARACTERS = string.ascii_letters + string.digits + "+/"
 _SIGNALED_TYPES = ("host", "srflx", "relay")
 _COMPONENT = 1  # RTP and RTCP share it (RFC 5761)
@@ -53,12 +55,12 @@ class IceObserver:
     """Who wants to know what an agent finds.
 
     validated: a check by this path was authentic, so its address is a peer's. selected: media is to
-    go by this path from now on. failed: consent is lost (RFC 7675 §5.1).
+    go by this path from now on. failed: there is no way any more, and why.
     """
 
     validated: Callable[[Path], None]
     selected: Callable[[Path], None]
-    failed: Callable[[], None]
+    failed: Callable[[str], None]
 
 
 class IceMux:
@@ -251,6 +253,7 @@ class _Connection(aioice.Connection):
             local_password=agent.parameters.password,
         )
         self.round_trip_time: float | None = None
+        self._role_conflicts = 0
         self._agent = agent
         self._selected: CandidatePair | None = None
         for address in local:
@@ -316,12 +319,21 @@ class _Connection(aioice.Connection):
                 Path(selected.protocol.local, Address(*selected.remote_addr))
             )
 
+    def switch_role(self, ice_controlling: bool) -> None:
+        """The peer claims our role (RFC 8445 §7.3.1.1). Once is a misunderstanding; aioice would take
+        it for one every time, and check again at once."""
+        self._role_conflicts += 1
+        if self._role_conflicts > MAX_ROLE_CONFLICTS:
+            self._agent.observer.failed("the peer insists on our ICE role")
+        else:
+            super().switch_role(ice_controlling)
+
     async def query_consent(self) -> None:
         """Check consent every five seconds (RFC 7675 §5.1); returns when it expired."""
         if self._closing:
             return  # since the nomination: `close` was there before this task, and did not find it
         await super().query_consent()
-        self._agent.observer.failed()
+        self._agent.observer.failed("consent expired: the peer answers no ICE checks any more")
 
 
 def _random_name(length: int) -> str:

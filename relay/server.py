@@ -84,7 +84,7 @@ class Relay:
         self._placement = Placement(self.config.media_threads)
         self._addresses: list[tuple[Address, ...]] = [()] * self.config.media_threads
         self._connections: set[Connection] = set()
-        self._running = False
+        self._state = "new"  # then running, then closed; a relay is used once
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -99,9 +99,9 @@ class Relay:
 
     async def start(self) -> None:
         """Open the sockets. Raises AddressError when one cannot be had, ParameterError for addresses
-        that are none."""
-        if self._running:
-            raise InvalidStateError("the relay", "running", "stopped")
+        that are none, InvalidStateError when it was started before."""
+        if self._state != "new":
+            raise InvalidStateError("the relay", self._state, "new")
         candidates((), self.config.announce)
         hosts = media_hosts(self.config.media_hosts, loopback=self.config.loopback)
         if not hosts:
@@ -112,7 +112,7 @@ class Relay:
         except AddressError:
             self._close_sockets()
             raise
-        self._running = True
+        self._state = "running"
 
     def _open(self, hosts: list[str], thread: int) -> None:
         """Open one port for all hosts: the thread's share of the configured ones, or any."""
@@ -175,7 +175,7 @@ class Relay:
 
     async def close(self) -> None:
         """Close every connection (CloseReason.SHUTDOWN) and the sockets."""
-        self._running = False
+        self._state = "closed"
         for connection in tuple(self._connections):
             connection.close(CloseReason.SHUTDOWN)
         await self._router.ice.close()
@@ -196,8 +196,8 @@ class Relay:
         self._addresses = [()] * self.config.media_threads
 
     def _require_running(self) -> None:
-        if not self._running:
-            raise InvalidStateError("the relay", "stopped", "running")
+        if self._state != "running":
+            raise InvalidStateError("the relay", self._state, "running")
 
     def _keep(self, connection: C, room: Hashable) -> C:
         def forget(_: CloseReason) -> None:

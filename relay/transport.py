@@ -76,7 +76,7 @@ class Transport:
         self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._ice = router.ice.create_agent(
-            local, IceObserver(self._path_validated, self._path_selected, self._consent_lost)
+            local, IceObserver(self._path_validated, self._path_selected, self._ice_failed)
         )
         self._remote: TransportParameters | None = None
         self._dtls: DtlsEndpoint | None = None
@@ -252,9 +252,9 @@ class Transport:
         what = "no ICE check succeeded" if self._selected is None else "DTLS did not finish"
         self._observer.failed(f"{what} within {CONNECT_TIMEOUT:.0f} s")
 
-    def _consent_lost(self) -> None:
+    def _ice_failed(self, why: str) -> None:
         if self.state is not ConnectionState.CLOSED:
-            self._observer.failed("consent expired: the peer answers no ICE checks any more")
+            self._observer.failed(why)
 
 
 def _check(remote: TransportParameters) -> None:

@@ -62,7 +62,8 @@ class Observed:
             self.selected.append(path)
             self.changed.set()
 
-        def tell_failed() -> None:
+        def tell_failed(why: str) -> None:
+            assert why
             self.failures += 1
             self.changed.set()
 
@@ -76,7 +77,7 @@ class Observed:
                 await self.changed.wait()
 
     async def until_failed(self) -> None:
-        """Wait until consent is lost."""
+        """Wait until the agent gives up."""
         async with asyncio.timeout(20):
             while not self.failures:
                 self.changed.clear()
@@ -96,12 +97,14 @@ class AnyNetwork(Protocol):
 
 
 class Peer:
-    """The other end, the controlled one. answering: whether it answers checks."""
+    """The other end, the controlled one. answering: whether it answers checks; stubborn:
+    whether it answers each with a role conflict instead."""
 
     def __init__(self, network: AnyNetwork, agent: IceAgent, address: Address = REMOTE) -> None:
         self.agent = agent
         self.address = address
         self.answering = True
+        self.stubborn = False
         self.requests: list[stun.Message] = []
         self.responses: list[stun.Message] = []
         self._network = network
@@ -145,7 +148,9 @@ class Peer:
             self.responses.append(message)
             return
         self.requests.append(message)
-        if self.answering:
+        if self.stubborn:
+            self.send(bytes(self.refusal(message)), path.local)
+        elif self.answering:
             self.send(bytes(self.answer(message)), path.local)
 
     def answer(self, request: stun.Message, key: str = PEER_PARAMETERS.password) -> stun.Message:
@@ -157,6 +162,17 @@ class Peer:
             attributes={"XOR-MAPPED-ADDRESS": tuple(LOCAL)},
         )
         response.add_message_integrity(key.encode())
+        return response
+
+    def refusal(self, request: stun.Message) -> stun.Message:
+        """The Binding error response 487 (RFC 8445 §7.3.1.1), authentic."""
+        response = stun.Message(
+            stun.Method.BINDING,
+            stun.Class.ERROR,
+            transaction_id=request.transaction_id,
+            attributes={"ERROR-CODE": (487, "Role Conflict")},
+        )
+        response.add_message_integrity(PEER_PARAMETERS.password.encode())
         return response
 
 

@@ -577,7 +577,7 @@ class TestConsent:
     async def test_closing_from_the_observer(self, network: Network) -> None:
         closed = asyncio.Event()
 
-        def fail() -> None:
+        def fail(why: str) -> None:
             mine.close()
             closed.set()
 
@@ -592,6 +592,19 @@ class TestConsent:
         await observed.until_selected()
         peer.answering = False
         await asyncio.wait_for(closed.wait(), 20)
+
+
+class TestRoleConflict:
+    async def test_a_peer_that_insists_is_given_up(
+        self, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        peer.stubborn = True
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_failed()
+        agent.close()
+        await asyncio.wait_for(agent.mux.close(), 20)
+        assert len(peer.requests) <= ice.MAX_ROLE_CONFLICTS + 2
 
 
 class TestClose:

@@ -97,11 +97,18 @@ class TestStart:
         with pytest.raises(InvalidStateError, match="running"):
             await relay.start()
 
+    async def test_once_only(self) -> None:
+        relay = Relay(LOOPBACK)
+        await relay.start()
+        await relay.close()
+        with pytest.raises(InvalidStateError, match="closed"):
+            await relay.start()
+
     async def test_nothing_is_made_before(self) -> None:
         relay = Relay(LOOPBACK)
-        with pytest.raises(InvalidStateError, match="stopped"):
+        with pytest.raises(InvalidStateError, match="new"):
             relay.create_publisher()
-        with pytest.raises(InvalidStateError, match="stopped"):
+        with pytest.raises(InvalidStateError, match="new"):
             await relay.add_media_host("::1")
 
 
