@@ -81,9 +81,10 @@ class Consumer(Connection):
         )
 
     def _start(self, keys: SrtpKeys, path: Path) -> None:
-        # The first number is in the lower half: if the first packets are lost near a wrap-around,
-        # the receiver's guess of the rollover counter is off by one for good (RFC 3711 §3.3.1).
-        sequence, timestamp = secrets.randbelow(0x8000), secrets.randbits(32)
+        # The first number, one more than this, is in the lower half: if the first packets are lost
+        # near a wrap-around, the receiver's guess of the rollover counter is off by one for good
+        # (RFC 3711 §3.3.1).
+        sequence, timestamp = secrets.randbelow(0x7FFF), secrets.randbits(32)
         self._sink = self._router.plane.sink(keys, self.ssrc, path, sequence, timestamp)
         if self.publisher.source is not None:
             self._router.plane.attach(self._sink, self.publisher.source, time.monotonic())

@@ -48,6 +48,9 @@ MAX_SOURCES = 4
 """SSRCs that one publisher may have used: a browser needs one, and a new one after a restart. The
 oldest leaves when one more comes."""
 
+LATE_AFTER_RESTART = 1.0
+"""Seconds for which packets of the SSRC before are late ones, and no return to it."""
+
 _HEADER = struct.Struct("!BBHII")
 _REWRITTEN = struct.Struct("!HII")
 _AUDIO_LEVEL_ONLY = b"\xbe\xde\x00\x01"
@@ -71,7 +74,9 @@ class Source:
     """What one publisher sends. muted: while true its packets are dropped."""
 
     __slots__ = (
+        "_began",
         "_context",
+        "_left",
         "_lost_before",
         "_ssrcs",
         "handle",
@@ -88,6 +93,8 @@ class Source:
         self._context = SrtpContext.inbound(keys)
         self._ssrcs: list[int] = []
         self._lost_before = 0
+        self._left: int | None = None
+        self._began = 0.0
         self.handle = self._context.handle
         self.ssrc: int | None = None
         self.reception = Reception(0)
@@ -112,7 +119,12 @@ class Source:
         self._lost_before += self.reception.lost
         self.reception = Reception(sequence)
         self.timeline.restart(timestamp, now)
+        self._left, self._began = self.ssrc, now
         self.ssrc = ssrc
+
+    def is_late(self, ssrc: int, now: float) -> bool:
+        """Whether a packet under `ssrc` was overtaken by the first ones of the SSRC that came after."""
+        return ssrc == self._left and now - self._began < LATE_AFTER_RESTART
 
     def counters(self) -> SourceCounters:
         """What came so far."""
@@ -383,6 +395,8 @@ class PythonPlane:
             data[start : start + length] = normal
             header += 4 + 4 * data[start + 15] if normal[0] & 0x10 else 0
         if ssrc != source.ssrc:
+            if source.is_late(ssrc, arrival):
+                return DropReason.RTP_STALE
             source.begin(ssrc, sequence, timestamp, arrival)
         source.reception.receive(sequence, timestamp, arrival, OPUS_CLOCK_RATE)
         source.packets += 1
@@ -413,6 +427,7 @@ class PythonPlane:
     ) -> None:
         """Copy a plain packet of the timeline to every sink, under the sink's own numbers."""
         sequence, timestamp = mapped
+        newest = sequence == source.timeline.highest
         size = self._length
         for sink in source.sinks:
             if sequence <= sink.edge:
@@ -440,8 +455,9 @@ class PythonPlane:
             batch.count = slot + 1
             sink.packets += 1
             sink.payload_bytes += payload
-            sink.sent_timestamp = own_timestamp
-            sink.sent_at = arrival
+            if newest:
+                sink.sent_timestamp = own_timestamp
+                sink.sent_at = arrival
 
     def _flush(self) -> None:
         for port in self._ports.values():

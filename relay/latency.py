@@ -15,7 +15,7 @@ _BUCKETS = 20 * BUCKETS_PER_OCTAVE + 1
 
 
 class LatencyHistogram:
-    """Durations in buckets whose bounds grow by a twelfth each."""
+    """Durations in buckets whose bounds grow by a tenth each."""
 
     __slots__ = ("_buckets", "_count", "_maximum", "_sum")
 

@@ -121,7 +121,7 @@ class MediaPlane(Protocol):
         ...
 
     def direct(self, sink: Sink, path: Path) -> None:
-        """Send what the sink gets by `path` from now on."""
+        """Send what the sink gets by `path` from now on, which is of the same socket's thread."""
         ...
 
     def attach(self, sink: Sink, source: Source, now: float) -> None:

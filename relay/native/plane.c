@@ -148,7 +148,7 @@ bool sink_attach(struct sink *sink, struct source *source, double now, struct th
     }
     if (attached) {
         sink->source = source;
-        sink->edge = timeline->highest;
+        sink->edge = sink->reached = timeline->highest;
         sink->sequence_offset = sink->sequence - timeline->highest;
         sink->timestamp_offset = sink->timestamp + (sink->begun ? ticks(now - sink->at) : 0) -
                                  timeline->timestamp - ticks(now - timeline->at);
@@ -174,9 +174,10 @@ void sink_detach(struct sink *sink, struct thread **threads)
     last->position = sink->position;
     atomic_store(&leg->used, leg->count > 0);
     if (!sink->fresh) {
-        sink->sequence = source->timeline.highest + sink->sequence_offset;
-        sink->timestamp = source->timeline.timestamp + sink->timestamp_offset;
-        sink->at = source->timeline.at;
+        /* Not the timeline's latest: that may still be in the inbox of our thread. */
+        sink->sequence = sink->reached + sink->sequence_offset;
+        sink->timestamp = sink->sent_timestamp;
+        sink->at = sink->sent_at;
         sink->begun = true;
     }
     sink->source = NULL;
@@ -272,6 +273,9 @@ static void begin(struct source *source, uint32_t ssrc, uint16_t sequence, uint3
     source->lost_before += reception_lost(&source->reception);
     source->reception = (struct reception){.base = sequence, .highest = sequence};
     restart(&source->timeline, timestamp, now);
+    source->left = source->ssrc;
+    source->has_left = source->has_ssrc;
+    source->began = now;
     source->ssrc = ssrc;
     source->has_ssrc = true;
 }
@@ -375,8 +379,11 @@ static void fan_out(struct thread *thread, struct leg *leg, const struct packet 
         port->send_count = slot + 1;
         sink->packets++;
         sink->payload_bytes += packet->payload;
-        sink->sent_timestamp = timestamp;
-        sink->sent_at = packet->arrival;
+        if (packet->sequence > sink->reached) {
+            sink->reached = packet->sequence;
+            sink->sent_timestamp = timestamp;
+            sink->sent_at = packet->arrival;
+        }
     }
 }
 
@@ -439,6 +446,9 @@ static enum drop_reason forward(struct thread *thread, struct source *source, un
     size_t header = rtp_make_plain(data, &length);
     if (!header)
         return DROP_RTP_MALFORMED;
+    if (other_ssrc && source->has_left && ssrc == source->left &&
+        arrival - source->began < LATE_AFTER_RESTART)
+        return DROP_RTP_STALE;
     if (other_ssrc)
         begin(source, ssrc, sequence, timestamp, arrival);
     receive(&source->reception, sequence, timestamp, arrival);

@@ -32,6 +32,7 @@ enum {
     MAX_PORTS = 64,   /* sockets of one thread */
     MAX_SSRCS = 4,    /* of one publisher; the oldest is forgotten when one more comes */
     CONTROL_RING = 1024, /* datagrams on their way up; a power of two */
+    LATE_AFTER_RESTART = 1, /* s for which packets of the SSRC before are late ones */
     INBOX_RING = 1024,   /* plain packets from other threads; a power of two */
     FRAME_TICKS = 960,   /* 20 ms of Opus: the least step over a restart */
     CLOCK_RATE = 48000,
@@ -89,6 +90,9 @@ struct source {
     atomic_bool muted;
     bool has_ssrc;
     uint32_t ssrc;
+    uint32_t left; /* the SSRC before, while `began` is not long ago */
+    bool has_left;
+    double began;
     uint32_t ssrcs[MAX_SSRCS];
     unsigned ssrc_count;
     uint64_t lost_before;
@@ -107,7 +111,7 @@ struct sink {
     struct sockaddr_storage name;
     socklen_t name_length;
     uint32_t ssrc;
-    int64_t sequence, sequence_offset, edge;
+    int64_t sequence, sequence_offset, edge, reached; /* reached: the timeline's latest that was sent */
     uint32_t timestamp, timestamp_offset, sent_timestamp;
     bool fresh, begun; /* begun: `at` is when the packet of `timestamp` came */
     double at;

@@ -72,6 +72,29 @@ async def test_a_new_ssrc_goes_on_where_the_old_one_stopped(studio: Studio, star
     assert speaker.source.counters().packets_lost == 0
 
 
+async def test_a_packet_that_a_restart_overtook_is_late(studio: Studio) -> None:
+    speaker = studio.speaker()
+    listener = studio.listener(speaker)
+    overtaken = speaker.protected(frame(2))
+    speaker.say(frame(0), frame(1), frame(7, ssrc=VOICE + 1))
+    speaker.send(overtaken)
+    speaker.say(frame(8, ssrc=VOICE + 1))
+    await studio.settle()
+    assert heard(listener, 7) == contiguous(0, 1) + contiguous(7, 8, first=102, marked=7)
+    assert studio.drops == {DropReason.RTP_STALE: 1}
+
+
+async def test_a_return_to_the_ssrc_before_is_a_restart(studio: Studio) -> None:
+    speaker = studio.speaker()
+    listener = studio.listener(speaker)
+    for index, (ssrc, seconds) in enumerate([(VOICE, 0), (VOICE + 1, 1), (VOICE, 3)]):
+        packet = speaker.protected(frame(index, ssrc=ssrc))
+        studio.plane.inject(speaker.path, packet, studio.began + seconds)
+    packets = await listener.hears(3)
+    assert [packet[2:4] for packet in packets] == [b"\0\x64", b"\0\x65", b"\0\x66"]
+    assert not studio.drops
+
+
 async def test_a_switch_goes_on_where_the_other_stopped(studio: Studio) -> None:
     one, two = studio.speaker(), studio.speaker()
     listener, stays = studio.listener(one), studio.listener(two)
