@@ -1,0 +1,1 @@
+"""Processes under load. Each speaks `protocol` on its standard input and output."""
