@@ -56,6 +56,7 @@ async def test_a_listener_follows_a_speaker_of_either_thread(studio: Studio) -> 
         studio.attach(listener, speakers[turn % 2])
         for speaker in speakers:
             speaker.say(frame(2 * turn), frame(2 * turn + 1))
+        await studio.settle()  # the other speaker's packets are gone before it is followed
         packets = await listener.hears(2)
         assert [packet[12:] for packet in packets] == [b"%d" % (2 * turn), b"%d" % (2 * turn + 1)]
         expected += numbers(packets)
@@ -72,7 +73,7 @@ async def test_a_switch_under_way_leaves_no_gap(studio: Studio) -> None:
         studio.attach(listener, (one, two)[turn % 2])
     last = studio.listener(two, IPV6, ssrc=9)
     studio.attach(listener, two)
-    two.say(frame(1000))
+    two.say(frame(100))
     await last.hears(1)
     heard_numbers = numbers(await listener.hears(1))
     assert heard_numbers == list(range(100, 100 + len(heard_numbers)))
