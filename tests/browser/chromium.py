@@ -76,8 +76,6 @@ class ChromiumPage:
 class Chromium:
     """See interface.Browser."""
 
-    name = "chromium"
-
     def __init__(self, playwright: Playwright, browser: Browser, process: int) -> None:
         self._playwright: Playwright | None = playwright
         self._browser = browser
@@ -99,8 +97,9 @@ class Chromium:
         context = await self._browser.new_context(permissions=["microphone"])
         for source in preload:
             await context.add_init_script(source)
-        page = ChromiumPage(context, await context.new_page())
-        await page._page.goto(url)
+        tab = await context.new_page()
+        page = ChromiumPage(context, tab)
+        await tab.goto(url)
         return page
 
     async def kill(self) -> None:

@@ -132,8 +132,6 @@ class FirefoxPage:
 class Firefox:
     """See interface.Browser."""
 
-    name = "firefox"
-
     def __init__(self, process: asyncio.subprocess.Process, profile: Path) -> None:
         self._process = process
         self._profile = profile

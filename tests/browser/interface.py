@@ -41,8 +41,6 @@ class Page(Protocol):
 class Browser(Protocol):
     """A running browser process."""
 
-    name: str
-
     async def page(self, url: str, preload: Sequence[str] = ()) -> Page:
         """Opens a page in a profile of its own and loads the URL.
 

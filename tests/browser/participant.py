@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.browser.interface import Browser, Page, script
+from tests.browser.reports import ConnectionReport
 from tests.browser.server import RelayServer
-from tests.browser.statistics import ConnectionReport
 from tests.browser.waiting import eventually
 
 TONES = {"Ann": 440, "Ben": 730, "Cem": 1130, "Dot": 1790}
