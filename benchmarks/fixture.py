@@ -50,6 +50,7 @@ class Receivers:
     """
 
     def __init__(self, floor: Tool, count: int) -> None:
+        self._floor = floor
         self._sockets = [_bound_socket() for _ in range(count)]
         self.addresses = [Address(*udp.getsockname()) for udp in self._sockets]
         self._names = floor.ffi.new("char[]", b"".join(map(pack_sockaddr, self.addresses)))
@@ -57,6 +58,10 @@ class Receivers:
         self.native = floor.ffi.new(
             "struct receivers *", [count, self._descriptors, self._names]
         )
+
+    def drain(self) -> None:
+        """Throw away what came."""
+        self._floor.lib.drain(self.native)
 
     def close(self) -> None:
         """Close the sockets."""

@@ -162,3 +162,20 @@ void flood(struct sender *sender, int64_t interval, unsigned count)
         send_packet(sender);
     }
 }
+
+int write_packets(struct sender *sender, unsigned char *data, unsigned stride, unsigned count)
+{
+    int length = 0;
+    for (unsigned i = 0; i < count; i++) {
+        length = write_packet(data + (size_t)i * stride, sender->sequence++, 1);
+        ((srtp_function)sender->protect)(sender->context, data + (size_t)i * stride, &length);
+    }
+    return length;
+}
+
+int write_copies(unsigned char *data, unsigned stride, unsigned count, uint32_t sequence)
+{
+    for (unsigned i = 0; i < count; i++)
+        write_packet(data + (size_t)i * stride, sequence, 1 + i);
+    return PLAIN_SIZE;
+}

@@ -45,3 +45,9 @@ unsigned feed(struct sender *sender, const struct receivers *receivers, unsigned
 
 /* Send a packet every `interval` nanoseconds, `count` times, whatever becomes of them. */
 void flood(struct sender *sender, int64_t interval, unsigned count);
+
+/* Protected packets of a publisher, `stride` bytes apart; their length. */
+int write_packets(struct sender *sender, unsigned char *data, unsigned stride, unsigned count);
+
+/* A plain packet for each of `count` SSRCs from 1 up, `stride` bytes apart; their length. */
+int write_copies(unsigned char *data, unsigned stride, unsigned count, uint32_t sequence);

@@ -181,24 +181,19 @@ int64_t floor_rewrite(unsigned copies)
     return clock_nanoseconds(CLOCK_THREAD_CPUTIME_ID) - begin;
 }
 
-int64_t floor_unprotect(void *inbound, void *sender, uintptr_t protect, uintptr_t unprotect,
-                        unsigned rounds)
+int64_t floor_unprotect(void *inbound, void *outbound, uintptr_t protect, uintptr_t unprotect,
+                        uint32_t sequence, unsigned rounds)
 {
-    static uint32_t sequence;
     int lengths[BLOCK];
-    int64_t used = 0;
-    for (unsigned round = 0; round < rounds; round += BLOCK) {
-        for (unsigned i = 0; i < BLOCK; i++) {
-            lengths[i] = write_packet(block[i], ++sequence, 1);
-            ((srtp_function)protect)(sender, block[i], &lengths[i]);
-        }
-        int64_t begin = clock_nanoseconds(CLOCK_THREAD_CPUTIME_ID);
-        for (unsigned i = 0; i < BLOCK; i++)
-            if (((srtp_function)unprotect)(inbound, block[i], &lengths[i]) != 0)
-                return -1;
-        used += clock_nanoseconds(CLOCK_THREAD_CPUTIME_ID) - begin;
+    for (unsigned i = 0; i < rounds; i++) {
+        lengths[i] = write_packet(block[i], sequence + i, 1);
+        ((srtp_function)protect)(outbound, block[i], &lengths[i]);
     }
-    return used;
+    int64_t begin = clock_nanoseconds(CLOCK_THREAD_CPUTIME_ID);
+    for (unsigned i = 0; i < rounds; i++)
+        if (((srtp_function)unprotect)(inbound, block[i], &lengths[i]) != 0)
+            return -1;
+    return clock_nanoseconds(CLOCK_THREAD_CPUTIME_ID) - begin;
 }
 
 int64_t floor_protect(void *const *outbound, unsigned sinks, uintptr_t protect, uint32_t sequence,

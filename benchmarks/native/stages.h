@@ -19,7 +19,7 @@ int64_t stage_send(struct stage_plane *stages, unsigned rounds);
 int64_t floor_demux(unsigned rounds);
 int64_t floor_cut(unsigned rounds);
 int64_t floor_rewrite(unsigned copies);
-int64_t floor_unprotect(void *inbound, void *sender, uintptr_t protect, uintptr_t unprotect,
-                        unsigned rounds);
+int64_t floor_unprotect(void *inbound, void *outbound, uintptr_t protect, uintptr_t unprotect,
+                        uint32_t sequence, unsigned rounds); /* at most 512 */
 int64_t floor_protect(void *const *outbound, unsigned sinks, uintptr_t protect, uint32_t sequence,
                       unsigned rounds);
