@@ -2,7 +2,7 @@
 
     recvmmsg -> two bytes tell the protocol -> RTP of a known address: unprotect -> read the header once
     -> publisher's statistics -> timeline -> for each consumer: copy, write three numbers, protect
-    -> sendmmsg
+    (streams.py) -> sendmmsg
 
 Everything else (STUN, DTLS, RTCP, noise) goes up to `control`. Nothing that a network can send raises
 here: packets are forwarded, or counted under a `DropReason`.
@@ -18,25 +18,22 @@ import socket
 import struct
 from collections import Counter
 from time import monotonic
-from typing import Any
 
 from .address import Address, Path, pack_sockaddr, unpack_sockaddr
 from .latency import LatencyHistogram
 from .parameters import OPUS_CLOCK_RATE, OPUS_PAYLOAD_TYPE
-from .plane import Control, PlaneCounters, SinkCounters, SourceCounters
+from .plane import Control, PlaneCounters
 from .plane import Sink as AnySink
 from .plane import Source as AnySource
 from .rtp import FIXED_HEADER_LENGTH, RtpError, plain
-from .sequence import FRAME_TICKS, Reception, Timeline, ticks, timestamp_delta
-from .srtp import SrtpContext, SrtpKeys, drop_reason, ffi, protect, unprotect
+from .srtp import SrtpKeys, drop_reason, ffi, unprotect
 from .stats import DropReason
+from .streams import Sink, Source
 from .udp import (
     MAX_DATAGRAM,
     RECEIVE_BATCH,
-    SEND_BATCH,
     SLOT_SIZE,
     ReceiveBatch,
-    SendBatch,
     native_sockaddr,
     open_socket,
 )
@@ -44,22 +41,14 @@ from .udp import (
 MAX_ROUNDS = 4
 """Batches that one wake-up may take, so that a flood leaves the event loop its turn."""
 
-MAX_SOURCES = 4
-"""SSRCs that one publisher may have used: a browser needs one, and a new one after a restart. The
-oldest leaves when one more comes."""
-
-LATE_AFTER_RESTART = 1.0
-"""Seconds for which packets of the SSRC before are late ones, and no return to it."""
-
 _HEADER = struct.Struct("!BBHII")
-_REWRITTEN = struct.Struct("!HII")
 _AUDIO_LEVEL_ONLY = b"\xbe\xde\x00\x01"
 _PLAIN, _PLAIN_WITH_EXTENSION = 0x80, 0x90
 _MARKER = 0x80
 
 
 class Port:
-    """One socket, the sources behind it, and the memory of its batches."""
+    """One socket, the sources behind it, and the memory of what it receives."""
 
     def __init__(self, udp: socket.socket) -> None:
         self.socket = udp
@@ -67,166 +56,6 @@ class Port:
         self.local = Address(*udp.getsockname()[:2])
         self.sources: dict[bytes, Source] = {}
         self.incoming = ReceiveBatch(udp.family)
-        self.outgoing = SendBatch(udp.family)
-
-
-class Source:
-    """What one publisher sends. muted: while true its packets are dropped."""
-
-    __slots__ = (
-        "_began",
-        "_context",
-        "_left",
-        "_lost_before",
-        "_ssrcs",
-        "handle",
-        "muted",
-        "packets",
-        "payload_bytes",
-        "reception",
-        "sinks",
-        "ssrc",
-        "timeline",
-    )
-
-    def __init__(self, keys: SrtpKeys, now: float) -> None:
-        self._context = SrtpContext.inbound(keys)
-        self._ssrcs: list[int] = []
-        self._lost_before = 0
-        self._left: int | None = None
-        self._began = 0.0
-        self.handle = self._context.handle
-        self.ssrc: int | None = None
-        self.reception = Reception(0)
-        self.timeline = Timeline(now)
-        self.sinks: list[Sink] = []
-        self.muted = False
-        self.packets = 0
-        self.payload_bytes = 0
-
-    def admit(self, ssrc: int) -> None:
-        """Remember an SSRC that authentic packets carry; beyond the bound the oldest is forgotten, but
-        never the one that the sound comes under: its rollover counter and replay list would go."""
-        if ssrc in self._ssrcs:
-            return
-        self._ssrcs.append(ssrc)
-        if len(self._ssrcs) > MAX_SOURCES:
-            oldest = 1 if self._ssrcs[0] == self.ssrc else 0
-            self._context.forget(self._ssrcs.pop(oldest))
-
-    def begin(self, ssrc: int, sequence: int, timestamp: int, now: float) -> None:
-        """The publisher's sound comes under another SSRC from now on, or for the first time."""
-        self._lost_before += self.reception.lost
-        self.reception = Reception(sequence)
-        self.timeline.restart(timestamp, now)
-        self._left, self._began = self.ssrc, now
-        self.ssrc = ssrc
-
-    def is_late(self, ssrc: int, now: float) -> bool:
-        """Whether a packet under `ssrc` was overtaken by the first ones of the SSRC that came after."""
-        return ssrc == self._left and now - self._began < LATE_AFTER_RESTART
-
-    def counters(self) -> SourceCounters:
-        """What came so far."""
-        reception = self.reception
-        return SourceCounters(
-            packets=self.packets,
-            payload_bytes=self.payload_bytes,
-            packets_lost=self._lost_before + reception.lost,
-            ssrc=self.ssrc,
-            received=reception.received,
-            expected=reception.expected,
-            highest_sequence=reception.highest,
-            jitter=reception.jitter,
-        )
-
-
-class Sink:
-    """What one consumer gets.
-
-    sequence, timestamp, at: where its own counters stood when it began to follow its source, or ceased to;
-    offsets: what they are ahead of the source's timeline. edge: the timeline's packets up to here are
-    from before. fresh: nothing of this source was sent yet.
-    """
-
-    __slots__ = (
-        "_context",
-        "at",
-        "edge",
-        "fresh",
-        "handle",
-        "name",
-        "packets",
-        "payload_bytes",
-        "port",
-        "sent_at",
-        "sent_timestamp",
-        "sequence",
-        "sequence_offset",
-        "source",
-        "ssrc",
-        "timestamp",
-        "timestamp_offset",
-    )
-
-    def __init__(
-        self, keys: SrtpKeys, ssrc: int, port: Port, name: Any, sequence: int, timestamp: int
-    ) -> None:
-        self._context = SrtpContext.outbound(keys, ssrc)
-        self.handle = self._context.handle
-        self.ssrc = ssrc
-        self.port = port
-        self.name = name
-        self.source: Source | None = None
-        self.sequence = sequence
-        self.timestamp = timestamp
-        self.at: float | None = None
-        self.sequence_offset = 0
-        self.timestamp_offset = 0
-        self.edge = 0
-        self.fresh = True
-        self.packets = 0
-        self.payload_bytes = 0
-        self.sent_timestamp = timestamp
-        self.sent_at = 0.0
-
-    def attach(self, source: Source, now: float) -> None:
-        """Follow `source` from its next packet on, instead of any other; its clock and ours are set
-        to each other as they stand `now`."""
-        self.detach()
-        timeline = source.timeline
-        own = self.timestamp + (ticks(now - self.at) if self.at is not None else 0)
-        self.source = source
-        self.edge = timeline.highest
-        self.sequence_offset = self.sequence - timeline.highest
-        self.timestamp_offset = own - timeline.timestamp - ticks(now - timeline.at)
-        self.fresh = True
-        source.sinks.append(self)
-
-    def detach(self) -> None:
-        """Follow nothing."""
-        if self.source is None:
-            return
-        self.source.sinks.remove(self)
-        timeline = self.source.timeline
-        if not self.fresh:
-            self.sequence = timeline.highest + self.sequence_offset
-            self.timestamp = (timeline.timestamp + self.timestamp_offset) & 0xFFFFFFFF
-            self.at = timeline.at
-        self.source = None
-
-    def begin(self, timestamp: int) -> int:
-        """The first packet of a source is sent: its timestamp, at least one frame after the last."""
-        self.fresh = False
-        behind = FRAME_TICKS - timestamp_delta(timestamp, self.timestamp)
-        if self.at is None or behind <= 0:
-            return timestamp
-        self.timestamp_offset += behind
-        return (timestamp + behind) & 0xFFFFFFFF
-
-    def counters(self) -> SinkCounters:
-        """What went so far."""
-        return SinkCounters(self.packets, self.payload_bytes, self.sent_timestamp, self.sent_at)
 
 
 class PythonPlane:
@@ -285,14 +114,13 @@ class PythonPlane:
 
     def sink(self, keys: SrtpKeys, ssrc: int, path: Path, sequence: int, timestamp: int) -> Sink:
         """A new sink, which sends by `path`; its first packet follows `sequence` and `timestamp`."""
-        port, name = self._ports[path.local], native_sockaddr(path.remote)
-        return Sink(keys, ssrc, port, name, sequence, timestamp)
+        udp, name = self._ports[path.local].socket, native_sockaddr(path.remote)
+        return Sink(keys, ssrc, udp, name, sequence, timestamp)
 
     def direct(self, sink: AnySink, path: Path) -> None:
         """Send what the sink gets by `path` from now on."""
         assert isinstance(sink, Sink)
-        sink.port = self._ports[path.local]
-        sink.name = native_sockaddr(path.remote)
+        sink.direct(self._ports[path.local].socket, native_sockaddr(path.remote))
 
     def attach(self, sink: AnySink, source: AnySource, now: float) -> None:
         """Let the sink follow `source` from its next packet on."""
@@ -308,7 +136,6 @@ class PythonPlane:
         self._datagrams_received += 1
         size = -1 if len(datagram) > MAX_DATAGRAM else length
         self._take(port, 0, size, pack_sockaddr(path.remote), arrival)
-        self._flush()
 
     def counters(self) -> PlaneCounters:
         """What happened so far."""
@@ -331,7 +158,6 @@ class PythonPlane:
             forwarded = self._packets_forwarded
             for index in range(count):
                 self._take(port, index, batch.length(index), batch.sender(index), arrival)
-            self._flush()
             self._datagrams_received += count
             if self._packets_forwarded != forwarded:
                 self._latency.add(monotonic() - arrival)
@@ -352,9 +178,6 @@ class PythonPlane:
         data = batch.bytes
         if data[start] & 0xC0 != 0x80 or data[start + 1] & 0xE0 == 0xC0:
             path = Path(port.local, unpack_sockaddr(sender))
-            # What waits to be sent leaves first: control may move or end the sinks that it is for,
-            # and their addresses, which the batch points to, would be gone.
-            self._flush()
             self._control(path, bytes(data[start : start + length]))
             return
         self._rtp_packets_received += 1
@@ -413,59 +236,19 @@ class PythonPlane:
         if mapped is None:
             return DropReason.RTP_STALE
         data[start + 1] = OPUS_PAYLOAD_TYPE | marker
-        self._fan_out(source, packet, length, length - header, mapped, arrival)
+        self._fan_out(source, data[start : start + length], length - header, mapped)
         return None
 
     def _fan_out(
-        self,
-        source: Source,
-        packet: Any,
-        length: int,
-        payload: int,
-        mapped: tuple[int, int],
-        arrival: float,
+        self, source: Source, packet: memoryview, payload: int, mapped: tuple[int, int]
     ) -> None:
-        """Copy a plain packet of the timeline to every sink, under the sink's own numbers."""
-        sequence, timestamp = mapped
-        newest = sequence == source.timeline.highest
-        size = self._length
-        for sink in source.sinks:
-            if sequence <= sink.edge:
-                continue  # from before this sink began
-            batch = sink.port.outgoing
-            slot = batch.count
-            if slot == SEND_BATCH:
-                self._flush()
-                slot = 0
-            copy = batch.packets[slot]
-            start = slot * SLOT_SIZE
-            ffi.memmove(copy, packet, length)
-            own_timestamp = (timestamp + sink.timestamp_offset) & 0xFFFFFFFF
-            own_sequence = (sequence + sink.sequence_offset) & 0xFFFF
-            if sink.fresh:
-                own_timestamp = sink.begin(own_timestamp)
-                batch.bytes[start + 1] |= _MARKER
-            _REWRITTEN.pack_into(batch.bytes, start + 2, own_sequence, own_timestamp, sink.ssrc)
-            size[0] = length
-            if protect(sink.handle, copy, size):
-                self._drops[DropReason.SRTP_FAILED] += 1
+        for fan in source.fans.values():
+            if not fan.sinks:
                 continue
-            batch.iovecs[slot].iov_len = size[0]
-            batch.headers[slot].msg_name = sink.name
-            batch.count = slot + 1
-            sink.packets += 1
-            sink.payload_bytes += payload
-            if newest:
-                sink.sent_timestamp = own_timestamp
-                sink.sent_at = arrival
-
-    def _flush(self) -> None:
-        for port in self._ports.values():
-            count = port.outgoing.count
-            if not count:
-                continue
-            full, failed = port.outgoing.flush(port.descriptor)
-            self._packets_forwarded += count - full - failed
+            sent, unprotected, full, failed = fan.forward(packet, payload, *mapped)
+            self._packets_forwarded += sent
+            if unprotected:
+                self._drops[DropReason.SRTP_FAILED] += unprotected
             if full:
                 self._drops[DropReason.SEND_BUFFER_FULL] += full
             if failed:

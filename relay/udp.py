@@ -11,6 +11,8 @@ import errno
 import os
 import socket
 import time
+from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import cffi
@@ -26,7 +28,6 @@ SLOT_SIZE = 1664
 """Bytes between one packet and the next: a datagram, libsrtp's trailer, and alignment to 64."""
 
 RECEIVE_BATCH = 64
-SEND_BATCH = 256
 
 BUFFER_SIZE = 4 << 20
 """Socket buffers in bytes, so that a burst outlives a pause of ours: 0.4 s of 300 consumers."""
@@ -158,39 +159,51 @@ class ReceiveBatch:
 
 
 class SendBatch:
-    """Memory for the datagrams of one `sendmmsg`.
+    """Memory for datagrams that leave with one `sendmmsg`, each slot to an address of its own.
 
-    A slot is filled in four places: `packets[i]` (a C pointer; also `bytes` from `i * SLOT_SIZE`),
-    `iovecs[i].iov_len`, `headers[i].msg_name` (from `native_sockaddr`), and then `count`.
+    views[i], packets[i]: slot i, as writable bytes and as a C pointer. capacity: slots.
     """
 
-    def __init__(self, family: int) -> None:
-        memory = ffi.new("char[]", SEND_BATCH * SLOT_SIZE)
-        self.bytes = memoryview(ffi.buffer(memory)).cast("B")
-        self.packets = [memory + index * SLOT_SIZE for index in range(SEND_BATCH)]
-        self.count = 0
-        self._memory = memory
-        self._iovecs = ffi.new("struct iovec[]", SEND_BATCH)
-        self._messages = ffi.new("struct mmsghdr[]", SEND_BATCH)
-        self.iovecs = [self._iovecs + index for index in range(SEND_BATCH)]
-        self.headers = [ffi.addressof(message, "msg_hdr") for message in self._messages]
-        for index, header in enumerate(self.headers):
+    def __init__(self, family: int, capacity: int) -> None:
+        self.capacity = capacity
+        self._memory = ffi.new("char[]", capacity * SLOT_SIZE)
+        self.packets = [self._memory + index * SLOT_SIZE for index in range(capacity)]
+        whole = memoryview(ffi.buffer(self._memory)).cast("B")
+        self.views = [whole[start : start + SLOT_SIZE] for start in range(0, len(whole), SLOT_SIZE)]
+        self._names: list[Any] = [None] * capacity
+        self._iovecs = ffi.new("struct iovec[]", capacity)
+        self._messages = ffi.new("struct mmsghdr[]", capacity)
+        for index, message in enumerate(self._messages):
             self._iovecs[index].iov_base = self.packets[index]
-            header.msg_namelen = 16 if family == socket.AF_INET else 28
-            header.msg_iov = self._iovecs + index
-            header.msg_iovlen = 1
+            message.msg_hdr.msg_namelen = 16 if family == socket.AF_INET else 28
+            message.msg_hdr.msg_iov = self._iovecs + index
+            message.msg_hdr.msg_iovlen = 1
+        # An iovec is a pointer and a length: every second word.
+        self._lengths = memoryview(ffi.buffer(self._iovecs)).cast("B").cast("L")[1::2]
 
-    def flush(self, descriptor: int) -> tuple[int, int]:
-        """Send what is filled in. How many found the send buffer full, and how many the system
-        refused; those are lost."""
+    def address(self, slot: int, name: Any) -> None:
+        """Send a slot to `name` (from `native_sockaddr`) from now on; None: the slot is not in use."""
+        self._names[slot] = name
+        self._messages[slot].msg_hdr.msg_name = ffi.NULL if name is None else name
+
+    def send(
+        self, descriptor: int, lengths: Sequence[int], skipped: Sequence[int] = ()
+    ) -> tuple[int, int]:
+        """Send the first slots, as many as there are `lengths`, without the `skipped` ones.
+
+        How many found the send buffer full, and how many the system refused; those are lost.
+        """
+        self._lengths[: len(lengths)] = memoryview(array("L", lengths))
         start, failed = 0, 0
-        count, self.count = self.count, 0
-        while start < count:
-            sent = _libc.sendmmsg(descriptor, self._messages + start, count - start, _DONTWAIT)
-            if sent > 0:
-                start += sent
-            elif ffi.errno in (errno.EAGAIN, errno.ENOBUFS):
-                return count - start, failed
-            elif ffi.errno != errno.EINTR:
-                start, failed = start + 1, failed + 1
+        for end in (*skipped, len(lengths)):
+            while start < end:
+                sent = _libc.sendmmsg(descriptor, self._messages + start, end - start, _DONTWAIT)
+                if sent > 0:
+                    start += sent
+                elif ffi.errno in (errno.EAGAIN, errno.ENOBUFS):
+                    left_out = sum(slot >= start for slot in skipped)
+                    return len(lengths) - start - left_out, failed
+                elif ffi.errno != errno.EINTR:
+                    start, failed = start + 1, failed + 1
+            start = end + 1
         return 0, failed

@@ -188,7 +188,7 @@ async def test_a_packet_that_libsrtp_does_not_protect(monkeypatch: pytest.Monkey
     async with open_studio(PythonPlane) as studio:
         speaker = studio.speaker()
         listener = studio.listener(speaker)
-        monkeypatch.setattr("relay.forward.protect", lambda *_: 1)
+        monkeypatch.setattr("relay.streams.protect", lambda *_: 1)
         speaker.say(frame(0))
         await studio.settle()
         assert studio.drops == {DropReason.SRTP_FAILED: 1}

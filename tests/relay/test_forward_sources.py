@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 
 from relay.address import Address
-from relay.forward import MAX_SOURCES
 from relay.rtp import RtpPacket, build_rtp
 from relay.stats import DropReason
+from relay.streams import MAX_SOURCES
 
 from .media import (
     IPV4,

@@ -16,7 +16,6 @@ from relay.errors import AddressError
 from relay.udp import (
     MAX_DATAGRAM,
     RECEIVE_BATCH,
-    SEND_BATCH,
     SLOT_SIZE,
     ReceiveBatch,
     SendBatch,
@@ -40,21 +39,25 @@ def datagram(batch: ReceiveBatch, index: int) -> bytes:
     return bytes(batch.bytes[start : start + batch.length(index)])
 
 
+CAPACITY = 64
+
+
 class Filled(SendBatch):
-    """A batch that is filled from bytes, and keeps its addresses alive."""
+    """A batch that is filled from bytes."""
 
     def __init__(self, host: str) -> None:
-        super().__init__(family_of(host))
-        self.names: list[object] = []
+        super().__init__(family_of(host), CAPACITY)
+        self.lengths: list[int] = []
 
     def add(self, data: bytes, destination: Address) -> None:
-        name = native_sockaddr(destination)
-        self.names.append(name)
-        slot = self.count
-        ffi.memmove(self.packets[slot], data, len(data))
-        self.iovecs[slot].iov_len = len(data)
-        self.headers[slot].msg_name = name
-        self.count = slot + 1
+        slot = len(self.lengths)
+        self.views[slot][: len(data)] = data
+        self.address(slot, native_sockaddr(destination))
+        self.lengths.append(len(data))
+
+    def flush(self, descriptor: int, skipped: tuple[int, ...] = ()) -> tuple[int, int]:
+        lengths, self.lengths = self.lengths, []
+        return self.send(descriptor, lengths, skipped)
 
 
 @both_families
@@ -216,7 +219,6 @@ def test_sends_to_many(host: str) -> None:
         batch.add(b"x" * (MAX_DATAGRAM + 16), second)
         batch.add(b"", first)
         assert batch.flush(udp.fileno()) == (0, 0)
-        assert batch.count == 0
         assert one.recvfrom(2000)[0] == b"to one"
         assert one.recvfrom(2000)[0] == b""
         data, sender = two.recvfrom(2000)
@@ -228,16 +230,16 @@ def test_sends_to_many(host: str) -> None:
 def test_a_full_batch(host: str) -> None:
     with bound(host) as (udp, _), bound(host) as (receiver, address):
         batch = Filled(host)
-        for number in range(SEND_BATCH):
+        for number in range(CAPACITY):
             batch.add(b"%d" % number, address)
         assert batch.flush(udp.fileno()) == (0, 0)
-        received = [receiver.recv(100) for _ in range(SEND_BATCH)]
-        assert received == [b"%d" % number for number in range(SEND_BATCH)]
+        received = [receiver.recv(100) for _ in range(CAPACITY)]
+        assert received == [b"%d" % number for number in range(CAPACITY)]
 
 
 def test_an_empty_batch_sends_nothing() -> None:
     with bound("127.0.0.1") as (udp, _):
-        assert SendBatch(udp.family).flush(udp.fileno()) == (0, 0)
+        assert SendBatch(udp.family, 1).send(udp.fileno(), []) == (0, 0)
 
 
 @both_families
@@ -251,6 +253,30 @@ def test_a_refused_destination_costs_itself_only(host: str, bad: set[int]) -> No
         assert batch.flush(udp.fileno()) == (0, len(bad))
         received = [receiver.recv(100) for _ in range(5 - len(bad))]
         assert received == [b"%d" % index for index in range(5) if index not in bad]
+
+
+@both_families
+@pytest.mark.parametrize("skipped", [(), (0,), (2,), (4,), (0, 1), (1, 3), (0, 1, 2, 3, 4)])
+def test_skipped_slots_stay(host: str, skipped: tuple[int, ...]) -> None:
+    with bound(host) as (udp, _), bound(host) as (receiver, address):
+        batch = Filled(host)
+        for index in range(5):
+            batch.add(b"%d" % index, address)
+        assert batch.flush(udp.fileno(), skipped) == (0, 0)
+        kept = [b"%d" % index for index in range(5) if index not in skipped]
+        assert [receiver.recv(100) for _ in kept] == kept
+        with pytest.raises(BlockingIOError):
+            receiver.recv(100)
+
+
+def test_a_slot_goes_to_its_latest_address() -> None:
+    with bound("127.0.0.1") as (udp, _), bound("127.0.0.1") as (receiver, address):
+        batch = Filled("127.0.0.1")
+        batch.add(b"x", Address("127.0.0.1", 9))
+        batch.address(0, None)
+        batch.address(0, native_sockaddr(address))
+        assert batch.flush(udp.fileno()) == (0, 0)
+        assert receiver.recv(100) == b"x"
 
 
 def test_a_closed_socket_refuses_everything() -> None:
@@ -269,7 +295,9 @@ def test_a_full_send_buffer_costs_the_rest_of_the_batch() -> None:
         for _ in range(3):
             batch.add(b"x", Address("127.0.0.1", 9))
         assert batch.flush(stream.fileno()) == (3, 0)
-        assert batch.count == 0
+        for _ in range(3):
+            batch.add(b"x", Address("127.0.0.1", 9))
+        assert batch.flush(stream.fileno(), (0, 2)) == (1, 0)
 
 
 @contextlib.contextmanager

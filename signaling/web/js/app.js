@@ -92,7 +92,6 @@ export class App {
       return;
     }
     this.#showRoom(room, session);
-    await this.#listDevices();
     await this.#useMicrophone();
   }
 
