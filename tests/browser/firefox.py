@@ -31,8 +31,7 @@ _PREFERENCES: dict[str, bool | int | str] = {
     "media.peerconnection.ice.obfuscate_host_addresses": False,
     "media.autoplay.default": 0,
     "media.autoplay.blocking_policy": 0,
-    # Every page of a conversation counts as being looked at.
-    "media.devices.unfocused.enabled": True,
+    # Pages in the background run at full speed.
     "dom.min_background_timeout_value": 4,
     "dom.timeout.enable_budget_timer_throttling": False,
     # Nothing is to be sent to anybody but the server under test.
