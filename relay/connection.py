@@ -24,12 +24,12 @@ from .transport import Transport, TransportObserver
 
 logger = logging.getLogger(__name__)
 
-REPORT_INTERVAL = 2.0
+REPORT_INTERVAL = 5.0
 """Seconds between our RTCP reports on the average, each varied by a half so that a thousand
-connections do not report at once (RFC 3550 §6.2). More often than its 5 s, since round-trip time is
-told by them, and less than 5 % of a voice's bandwidth all the same."""
+connections do not report at once (RFC 3550 §6.2)."""
 
 FIRST_REPORT_DELAY = 0.5
+"""Likewise, for the first: round-trip time is known the sooner (RFC 3550 §6.2 allows half)."""
 
 
 class Connection(AsyncIOEventEmitter):

@@ -98,7 +98,8 @@ class IceMux:
             self._receive_request(path, message)
         elif message.transaction_id in self.transactions:
             protocol = self.transactions[message.transaction_id]
-            protocol.datagram_received(datagram, tuple(path.remote))
+            transaction = protocol.transactions[message.transaction_id]
+            transaction.response_received(message, (path.remote.host, path.remote.port))
         else:
             self.drop(DropReason.STUN_UNEXPECTED)
 

@@ -60,7 +60,8 @@ class TestContract:
             (StunProtocol, "__init__", ["receiver"]),
             (StunProtocol, "connection_made", ["transport"]),
             (StunProtocol, "connection_lost", ["exc"]),
-            (StunProtocol, "datagram_received", ["data", "addr"]),
+            (stun.Transaction, "response_received", ["message", "addr"]),
+            (aioice.Connection, "switch_role", ["ice_controlling"]),
             (
                 StunProtocol,
                 "request",
@@ -93,6 +94,7 @@ class TestContract:
         assert connection._local_candidates == []
         assert connection._remote_candidates == []
         assert connection._nominated == {}
+        assert StunProtocol(connection).transactions == {}
         assert connection._closing is False
         assert connection._local_candidates_start is False
         assert connection._local_candidates_end is False
