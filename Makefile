@@ -13,7 +13,7 @@ NATIVE := $(wildcard relay/native/*.[ch])
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: help run test test-quick check format lock clean
+.PHONY: help run test test-quick check format lock bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,9 @@ lock: $(DEV) ## lock the newest allowed version of every dependency
 	$(LOCK) --upgrade --output-file requirements/runtime.txt pyproject.toml
 	$(LOCK) --upgrade --extra dev --constraint requirements/runtime.txt \
 		--output-file requirements/dev.txt pyproject.toml
+
+bench: $(DEV) ## measure what forwarding costs; options: make bench ARGS="--json FILE --plot FILE"
+	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove the virtual environment, caches and what tests left
 	rm -rf $(VENV) *.egg-info relay/*.so build dist test-artifacts .coverage* .hypothesis

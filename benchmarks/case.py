@@ -23,6 +23,7 @@ class Unit(StrEnum):
     KIBIBYTES = "KiB"
     PACKETS = "packets"
     PACKETS_PER_SECOND = "packets/s"
+    PEERS = "peers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +64,3 @@ class Group:
     note: str
     columns: Mapping[str, Unit]
     cases: Callable[[bool], list[Case]]
-

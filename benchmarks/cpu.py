@@ -28,9 +28,7 @@ class CpuTime:
         )
 
     def __add__(self, other: CpuTime) -> CpuTime:
-        return CpuTime(
-            self.total + other.total, self.user + other.user, self.system + other.system
-        )
+        return CpuTime(self.total + other.total, self.user + other.user, self.system + other.system)
 
     @property
     def user_share(self) -> float:

@@ -55,9 +55,7 @@ class Receivers:
         self.addresses = [Address(*udp.getsockname()) for udp in self._sockets]
         self._names = floor.ffi.new("char[]", b"".join(map(pack_sockaddr, self.addresses)))
         self._descriptors = floor.ffi.new("int[]", [udp.fileno() for udp in self._sockets])
-        self.native = floor.ffi.new(
-            "struct receivers *", [count, self._descriptors, self._names]
-        )
+        self.native = floor.ffi.new("struct receivers *", [count, self._descriptors, self._names])
 
     def drain(self) -> None:
         """Throw away what came."""
@@ -74,7 +72,9 @@ class Outbound:
 
     def __init__(self, tool: Tool, count: int) -> None:
         self._contexts = [SrtpContext.outbound(random_keys(), 1 + index) for index in range(count)]
-        self.native = tool.ffi.new("void *[]", [tool.pointer(one.address) for one in self._contexts])
+        self.native = tool.ffi.new(
+            "void *[]", [tool.pointer(one.address) for one in self._contexts]
+        )
 
 
 class Publisher:
@@ -118,7 +118,9 @@ class Wiring:
         )
         self.local = [self.plane.open(Address(LOCALHOST, 0), thread) for thread in range(threads)]
         new = cpu.threads() - before
-        self.plane_threads = sorted(new) if kind is PlaneKind.NATIVE else [threading.get_native_id()]
+        self.plane_threads = (
+            sorted(new) if kind is PlaneKind.NATIVE else [threading.get_native_id()]
+        )
         self._kept: list[Any] = []
 
     def connect(self, publisher: Publisher, receivers: Receivers, thread: int = 0) -> None:

@@ -75,8 +75,8 @@ class SetUp:
     memory: float
 
 
-async def set_up(session: Session, shape: Shape) -> SetUp:
-    """Connect everybody."""
+async def set_up(session: Session, shape: Shape, *, open_samples: bool = True) -> SetUp:
+    """Connect everybody. open_samples: let listeners decrypt some of what they get."""
     publishers = await in_turn(
         [
             partial(session.publish, f"room {index // shape.room_size}")
@@ -86,7 +86,7 @@ async def set_up(session: Session, shape: Shape) -> SetUp:
     )
     used, resident = session.used(), session.resident()
     jobs = [
-        partial(session.consume, publisher)
+        partial(session.consume, publisher, open_samples=open_samples)
         for publisher in publishers
         for _ in range(shape.listeners)
     ]

@@ -14,9 +14,10 @@ same code is run up to a stage and up to the one before. Floors are C loops that
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -24,7 +25,7 @@ from relay import PlaneKind
 from relay.address import Address, Path, pack_sockaddr
 from relay.forward import PythonPlane
 from relay.srtp import SrtpContext, ffi, protect, unprotect
-from relay.udp import RECEIVE_BATCH, SLOT_SIZE, native_sockaddr, open_socket
+from relay.udp import RECEIVE_BATCH, SLOT_SIZE, SendBatch, native_sockaddr, open_socket
 
 from .case import PLANES, Case, Effort, Figures, Group, Unit
 from .fixture import (
@@ -86,7 +87,9 @@ class PythonStages:
         self._outbound = [
             SrtpContext.outbound(random_keys(), 1 + index) for index in range(len(self._sinks))
         ]
-        self._names = [native_sockaddr(address) for address in receivers.addresses]
+        self._batch = SendBatch(socket.AF_INET, len(self._sinks))
+        for slot, address in enumerate(receivers.addresses):
+            self._batch.address(slot, native_sockaddr(address))
         self._sequence = 0
         self._length = ffi.new("int *")
 
@@ -107,10 +110,9 @@ class PythonStages:
             sink.detach()
         self._protect(clock)
         self._send(clock)
-        clock.spent["cut"] = clock.spent["take"] - clock.spent["demux"] - clock.spent["unprotect"]
-        clock.spent["rewrite"] = (
-            clock.spent["forward"] - clock.spent["take"] - clock.spent["protect"]
-        )
+        spent = clock.spent
+        spent["cut"] = spent["take"] - spent["demux"] - spent["unprotect"]
+        spent["rewrite"] = spent["forward"] - spent["take"] - spent["protect"] - spent["send"]
 
     def _fill(self) -> int:
         """Let the incoming batch hold protected packets; their length."""
@@ -123,7 +125,7 @@ class PythonStages:
         with clock.timed(stage):
             for index in range(_BLOCK):
                 plane._take(port, index, length, sender, 0.0)
-                port.outgoing.count = 0
+        self._receivers.drain()
 
     def _unprotect(self, clock: Clock) -> None:
         length, handle, size = self._fill(), self._inbound.handle, self._length
@@ -133,26 +135,25 @@ class PythonStages:
                 unprotect(handle, packet, size)
 
     def _protect(self, clock: Clock) -> None:
-        batch, size = self._port.outgoing, self._length
+        packets, size = self._batch.packets, self._length
         for _ in range(_BLOCK):
             self._sequence += 1
-            memory = self._floor.ffi.from_buffer("unsigned char[]", batch.bytes)
-            count = len(self._outbound)
-            length = self._floor.lib.write_copies(memory, SLOT_SIZE, count, self._sequence)
+            length = self._floor.lib.write_copies(
+                self._floor.ffi.cast("unsigned char *", packets[0]),
+                SLOT_SIZE,
+                len(packets),
+                self._sequence,
+            )
             with clock.timed("protect"):
-                for context, packet in zip(self._outbound, batch.packets, strict=False):
+                for context, packet in zip(self._outbound, packets, strict=True):
                     size[0] = length
                     protect(context.handle, packet, size)
 
     def _send(self, clock: Clock) -> None:
-        batch = self._port.outgoing
-        for slot, name in enumerate(self._names):
-            batch.iovecs[slot].iov_len = PACKET_SIZE
-            batch.headers[slot].msg_name = name
-        for _ in range(_BLOCK):
-            batch.count = len(self._names)
-            with clock.timed("send"):
-                batch.flush(self._port.descriptor)
+        lengths = [PACKET_SIZE] * len(self._outbound)
+        with clock.timed("send"):
+            for _ in range(_BLOCK):
+                self._batch.send(self._port.descriptor, lengths)
         self._receivers.drain()
 
 

@@ -45,7 +45,6 @@ class Tool:
         self.ffi.cdef("\n".join(line for line in header.splitlines() if line[:1] != "#"))
         self.lib: Any = self.ffi.dlopen(str(Path(os.environ[DIRECTORY_VARIABLE], f"{name}.so")))
 
-
     def pointer(self, address: int) -> Any:
         """A `void *` to somewhere that another part of the program gave as a number."""
         return self.ffi.cast("void *", address)

@@ -12,10 +12,10 @@ from array import array
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from benchmarks.tools import NANOSECONDS, PROTECT, UNPROTECT, Tool
 from relay.address import pack_sockaddr
 from relay.srtp import SrtpContext
 
-from ..tools import NANOSECONDS, PROTECT, UNPROTECT, Tool
 from .peer import Peer
 
 PACKET_INTERVAL = 0.02
@@ -177,4 +177,3 @@ class Generator:
             peer = self.peers.get(int.from_bytes(data[:4], "little"))
             if peer is not None and len(data) > 4:
                 peer.receive(data[4:])
-

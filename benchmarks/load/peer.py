@@ -12,6 +12,7 @@ import secrets
 import socket
 import time
 
+from benchmarks.fixture import LOCALHOST
 from relay import DtlsRole, IceCandidate, IceParameters, RtpSource, TransportParameters
 from relay.address import Address
 from relay.certificate import Certificate
@@ -27,7 +28,6 @@ from relay.rtcp import (
 )
 from relay.srtp import SrtpContext, SrtpKeys
 
-from ..fixture import LOCALHOST
 from . import stun
 
 CONSENT_INTERVAL = 5.0
@@ -165,9 +165,7 @@ class Peer:
         if self.source is None:
             report: RtcpPacket = SenderReport(self.ssrc, ntp_time(time.time()), 0, 0, 0)
         else:
-            report = ReceiverReport(
-                self.ssrc, (ReportBlock(self.source.ssrc, 0, 0, 0, 0, 0, 0),)
-            )
+            report = ReceiverReport(self.ssrc, (ReportBlock(self.source.ssrc, 0, 0, 0, 0, 0, 0),))
         return [report, SourceDescription(self.ssrc, "load")]
 
 

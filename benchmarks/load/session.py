@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from benchmarks import cpu
+from benchmarks.fixture import raise_descriptor_limit
+from benchmarks.servers import protocol
+from benchmarks.servers.protocol import Closed, Connected, Counters, Created
 from relay import CloseReason
 
-from .. import cpu
-from ..fixture import raise_descriptor_limit
-from ..servers import protocol
-from ..servers.protocol import Closed, Connected, Counters, Created
 from .generator import Generator
 from .peer import Identity, Peer
 
@@ -57,9 +57,7 @@ class Session:
 
     async def publish(self, room: str) -> Connection:
         """A connected publisher, whose voice can speak."""
-        connection = await self._connect(
-            lambda number: protocol.CreatePublisher(number, room)
-        )
+        connection = await self._connect(lambda number: protocol.CreatePublisher(number, room))
         connection.voice = self.generator.add_voice(connection.peer)
         return connection
 

@@ -9,9 +9,9 @@ import sys
 import threading
 from functools import partial
 
+from benchmarks.fixture import LOCALHOST
 from relay import Consumer, PlaneKind, Publisher, Relay, RelayConfig
 
-from ..fixture import LOCALHOST
 from . import protocol
 from .protocol import Closed, Connected, Counters, Created, tell
 

@@ -1,0 +1,13 @@
+"""All tables, in the order in which they are printed."""
+
+from __future__ import annotations
+
+from .case import Group
+from .churn import CHURN
+from .fanout import FAN_OUT, THREADS
+from .growth import GROWTH
+from .peers import PEERS
+from .process import PROCESS
+from .stages import STAGES
+
+GROUPS: tuple[Group, ...] = (STAGES, FAN_OUT, THREADS, PROCESS, CHURN, GROWTH, PEERS)
