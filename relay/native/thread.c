@@ -102,16 +102,17 @@ void thread_lock(struct thread *thread)
 void thread_unlock(struct thread *thread) { pthread_mutex_unlock(&thread->mutex); }
 
 /* Let waiting editors have the mutex; a mutex alone would let us take it again before they wake. What
-   they free may be named in the send batches, so those go first. */
+   they free may be named in the send batches, so nobody lets go of the mutex before those are sent. */
 static void yield_to_editors(struct thread *thread)
 {
-    if (atomic_load_explicit(&thread->editors, memory_order_relaxed))
-        thread_flush(thread);
-    while (atomic_load_explicit(&thread->editors, memory_order_relaxed)) {
+    if (!atomic_load_explicit(&thread->editors, memory_order_relaxed))
+        return;
+    thread_flush(thread);
+    do {
         pthread_mutex_unlock(&thread->mutex);
         sched_yield();
         pthread_mutex_lock(&thread->mutex);
-    }
+    } while (atomic_load_explicit(&thread->editors, memory_order_relaxed));
 }
 
 /* Seconds since the kernel received the first datagram of the batch. */
