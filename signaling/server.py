@@ -13,9 +13,10 @@ import os
 import ssl
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
+from weakref import WeakSet
 
-from websockets import ConnectionClosed, Headers, Request, Response
+from websockets import ConnectionClosed, Headers, Request, Response, State
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from signaling.errors import StartError
@@ -62,6 +63,7 @@ class SignalingServer:
         self._tls = tls
         self._server: Server | None = None
         self._outboxes: set[Outbox] = set()
+        self._sockets: WeakSet[ServerConnection] = WeakSet()
         self._shutting_down = False
 
     @property
@@ -84,6 +86,7 @@ class SignalingServer:
                 ping_interval=PING_INTERVAL,
                 ping_timeout=PING_INTERVAL,
                 close_timeout=CLOSE_TIMEOUT,
+                create_connection=cast(type[ServerConnection], self._create_connection),
             )
         except OSError as error:
             where = f"cannot listen on {self._host} port {self._port}"
@@ -107,7 +110,18 @@ class SignalingServer:
             return
         for outbox in self._outboxes:
             outbox.close(GOING_AWAY, "the server is shutting down")
+        # Browsers connect ahead of need, and scanners ask for nothing: neither is waited for.
+        for socket in tuple(self._sockets):
+            transport = getattr(socket, "transport", None)  # it has none before TLS is agreed on
+            if socket.state is State.CONNECTING and transport is not None:
+                transport.abort()
         await self._server.wait_closed()
+
+    def _create_connection(self, *arguments: Any, **options: Any) -> ServerConnection:
+        """The library's own connection, which is known here before it has asked for anything."""
+        socket = ServerConnection(*arguments, **options)
+        self._sockets.add(socket)
+        return socket
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         path = request.path.partition("?")[0]

@@ -224,6 +224,23 @@ async def test_shutdown_tells_everyone_and_closes_every_socket() -> None:
             assert await participant.closed() == (1001, "the server is shutting down")
 
 
+async def test_shutdown_does_not_wait_for_sockets_that_ask_for_nothing() -> None:
+    async with running() as service:
+        address = "127.0.0.1", service.server.port
+        _, silent = await asyncio.open_connection(*address)
+        _, begun = await asyncio.open_connection(*address)
+        begun.write(b"GET /ws HTTP/1.1\r\n")
+        await _get(service, "GET /healthz HTTP/1.1")  # the two were accepted before
+
+        async with asyncio.timeout(5):  # a request may take ten seconds while nobody is in a hurry
+            await service.server.close()
+
+        for writer in (silent, begun):
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+
 async def test_closing_what_never_started_is_fine() -> None:
     await SignalingServer(_no_rooms(), Site(dict), "127.0.0.1", 0).close()
 
