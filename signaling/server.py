@@ -88,13 +88,9 @@ class SignalingServer:
                 close_timeout=CLOSE_TIMEOUT,
                 create_connection=cast(type[ServerConnection], self._create_connection),
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:
             where = f"cannot listen on {self._host} port {self._port}"
-            # asyncio puts a sentence of its own around the system's words; a name that cannot be
-            # resolved has a number that is none of the system's.
-            number = error.errno or 0
-            reason = os.strerror(number) if number > 0 else error.strerror or str(error)
-            raise StartError(where, reason) from error
+            raise StartError(where, _reason(error)) from error
         self._port = self._server.sockets[0].getsockname()[1]
 
     def drain(self) -> None:
@@ -176,6 +172,16 @@ class SignalingServer:
         if not outbox.closed.done() and socket.close_code in _LEFT_CODES:
             return Reason.LEFT
         return Reason.DISCONNECTED
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """Why there is no listening, in the system's words where it has any."""
+    if isinstance(error, ValueError):
+        return "not a host name"  # IDNA has no form of it, or it holds a zero byte
+    # asyncio puts a sentence of its own around the system's words; a name that cannot be resolved has a
+    # number that is none of the system's.
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
 async def _close(socket: ServerConnection, closing: Closing) -> None:

@@ -157,7 +157,7 @@ def _tls(config: Config) -> ssl.SSLContext | None:
     try:
         # An empty password: a key that needs one is refused, rather than asked for at the terminal.
         context.load_cert_chain(config.cert, config.key, password="")
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
         raise StartError(
             f"cannot use certificate {config.cert} with key {config.key}", str(error)
         ) from error

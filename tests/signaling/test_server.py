@@ -303,3 +303,10 @@ async def test_a_host_that_is_not_ours() -> None:
     elsewhere = SignalingServer(_no_rooms(), Site(dict), "host.invalid", 0)
     with pytest.raises(StartError, match=r"cannot listen on host\.invalid port 0: "):
         await elsewhere.start()
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example", "a\0b"])
+async def test_a_host_that_nobody_can_have(host: str) -> None:
+    nowhere = SignalingServer(_no_rooms(), Site(dict), host, 0)
+    with pytest.raises(StartError, match="port 0: not a host name"):
+        await nowhere.start()

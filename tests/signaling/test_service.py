@@ -6,6 +6,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +90,9 @@ async def test_a_media_host_that_is_not_ours() -> None:
     config = Config(port=0, media_host=("192.0.2.99",), media_port=0)
     with pytest.raises(StartError, match=r"cannot receive media: .*192\.0\.2\.99"):
         await Service(config, "1.2.3").start()
+
+
+def test_a_certificate_that_no_file_can_hold() -> None:
+    nowhere = Path("a\0b")
+    with pytest.raises(StartError, match="cannot use certificate"):
+        Service(Config(cert=nowhere, key=nowhere), "1.2.3")
