@@ -64,7 +64,7 @@ def serve(path: str | None, **flags: Any) -> None:
     try:
         settings = config.load(flags, os.environ, None if path is None else Path(path))
         _start_logging(settings.log_level)
-        asyncio.run(run(settings, click.echo, _VERSION))
+        asyncio.run(run(settings, _tell, _VERSION))
     except ConfigError as error:
         _exit(error, USAGE_ERROR)
     except StartError as error:
@@ -83,6 +83,15 @@ def _start_logging(level: str) -> None:
         # One tells of every page that is fetched, the other of every address that is tried.
         for library in ("websockets", "aioice"):
             logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def _tell(line: str) -> None:
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        # Whoever read this has gone, as `tee` goes by the same Ctrl-C: no reason to end otherwise than
+        # well. What is still buffered would fail once more at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit(error: Exception, status: int) -> None:

@@ -189,6 +189,13 @@ async def test_a_signal_closes_every_connection_and_the_program_exits_with_0(
         assert "Traceback" not in errors
 
 
+async def test_a_reader_of_the_output_that_goes_first_changes_nothing() -> None:
+    async with _serving() as program:
+        program.process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
+        program.process.terminate()
+        assert await program.ended() == (0, "")
+
+
 def _write_certificate(cert: Path, key: Path) -> None:
     """A certificate of its own for localhost, valid for a day."""
     private = ec.generate_private_key(ec.SECP256R1())
