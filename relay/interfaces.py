@@ -62,7 +62,7 @@ def candidates(local: Iterable[Address], announce: Iterable[str]) -> tuple[IceCa
     """What clients are told, best first.
 
     An announced address stands for the local ones of its family, on their port; `local` among the
-    announced keeps those as well. Raises ParameterError for what is no address.
+    announced keeps those as well. Raises ParameterError for what is no address of one machine.
     """
     sockets = list(local)
     announced = list(announce)
@@ -81,12 +81,17 @@ def candidates(local: Iterable[Address], announce: Iterable[str]) -> tuple[IceCa
 
 
 def _announced(host: str) -> str:
+    """An address that clients elsewhere may send to: one of a single machine, and without a zone, which
+    means something on that machine only (RFC 4007 §6)."""
     try:
-        return str(ip_address(host))
+        address = ip_address(host)
     except ValueError:
+        address = None
+    if address is None or "%" in host or address.is_unspecified or address.is_multicast:
         raise ParameterError(
-            f"announced address {host!r}", "an IPv4 or IPv6 address, or 'local'"
-        ) from None
+            f"announced address {host!r}", "an IPv4 or IPv6 address of one machine, or 'local'"
+        )
+    return str(address)
 
 
 def _candidate(index: int, address: Address) -> IceCandidate:

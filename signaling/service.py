@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from ipaddress import ip_address
 
-from relay import IceCandidate, PlaneKind, Relay, RelayConfig, RelayError
+from relay import IceCandidate, ParameterError, PlaneKind, Relay, RelayConfig, RelayError
 from signaling.config import Config
-from signaling.errors import StartError
+from signaling.errors import ConfigError, StartError
 from signaling.rooms import Rooms
 from signaling.server import SignalingServer
 from signaling.site import Site
@@ -23,7 +23,7 @@ _WILDCARDS = ("0.0.0.0", "::")
 async def run(config: Config, tell: Callable[[str], None], version: str) -> None:
     """Serve until SIGINT or SIGTERM, then close every connection. tell: takes lines for the operator.
 
-    Raises StartError for what the machine refuses.
+    Raises ConfigError for what cannot be served, StartError for what the machine refuses.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -47,7 +47,7 @@ async def run(config: Config, tell: Callable[[str], None], version: str) -> None
 class Service:
     """A relay and a server that start and end together. version: told in `/healthz` and at the start.
 
-    Raises StartError for a configuration that cannot be served.
+    Raises ConfigError for a configuration that cannot be served, StartError for a certificate.
     """
 
     def __init__(self, config: Config, version: str) -> None:
@@ -73,9 +73,11 @@ class Service:
         return f"{scheme}://{host}:{self._server.port}/"
 
     async def start(self) -> None:
-        """Open all ports. Raises StartError, and none is open then."""
+        """Open all ports. Raises ConfigError and StartError, and none is open then."""
         try:
             await self._relay.start()
+        except ParameterError as error:
+            raise ConfigError(error.name, f"expected {error.expected}") from error
         except RelayError as error:
             raise StartError("cannot receive media", str(error)) from error
         try:
@@ -146,8 +148,8 @@ def _relay(config: Config) -> Relay:
                 media_threads=config.media_threads,
             )
         )
-    except RelayError as error:
-        raise StartError("cannot relay media", str(error)) from error
+    except ParameterError as error:
+        raise ConfigError(error.name, f"expected {error.expected}") from error
 
 
 def _tls(config: Config) -> ssl.SSLContext | None:

@@ -111,8 +111,21 @@ def test_an_announced_address_is_told_with_every_port() -> None:
     assert told([IPV4, elsewhere], [PUBLIC_IPV4]) == ["203.0.113.7 40000", "203.0.113.7 40001"]
 
 
-@pytest.mark.parametrize("host", ["example.com", "", "LOCAL", "203.0.113.7:40000"])
-def test_an_announced_address_is_an_address(host: str) -> None:
+@pytest.mark.parametrize(
+    "host",
+    [
+        "example.com",
+        "",
+        "LOCAL",
+        "203.0.113.7:40000",
+        "0.0.0.0",
+        "::",
+        "224.0.0.1",
+        "ff02::1",
+        "fe80::1%eth0",
+    ],
+)
+def test_an_announced_address_is_an_address_of_one_machine(host: str) -> None:
     with pytest.raises(ParameterError, match="or 'local'"):
         candidates([IPV4], [host])
 
@@ -125,7 +138,8 @@ def test_a_candidate_is_a_udp_host_candidate_of_the_first_component() -> None:
 
 
 sockets = st.lists(st.builds(Address, st.ip_addresses().map(str), st.integers(1, 65535)))
-announced = st.lists(st.one_of(st.just(ANNOUNCE_LOCAL), st.ip_addresses().map(str)))
+machines = st.ip_addresses().filter(lambda host: not (host.is_unspecified or host.is_multicast))
+announced = st.lists(st.one_of(st.just(ANNOUNCE_LOCAL), machines.map(str)))
 
 
 @given(sockets, announced)

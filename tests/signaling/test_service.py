@@ -12,7 +12,7 @@ import pytest
 
 from relay import PlaneKind
 from signaling.config import Config
-from signaling.errors import StartError
+from signaling.errors import ConfigError, StartError
 from signaling.service import Service
 
 
@@ -96,3 +96,15 @@ def test_a_certificate_that_no_file_can_hold() -> None:
     nowhere = Path("a\0b")
     with pytest.raises(StartError, match="cannot use certificate"):
         Service(Config(cert=nowhere, key=nowhere), "1.2.3")
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (Config(announce=("0.0.0.0",)), "announced address '0.0.0.0': expected an IPv4 or IPv6"),
+        (Config(media_plane=PlaneKind.PYTHON, media_threads=2), "media threads: expected 1 with"),
+    ],
+)
+async def test_options_that_the_relay_refuses(config: Config, words: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{words}"):
+        await Service(config, "1.2.3").start()
