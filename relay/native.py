@@ -17,6 +17,7 @@ from collections import Counter
 from typing import Any
 
 from .address import Address, Path, pack_sockaddr, unpack_sockaddr
+from .errors import AddressError
 from .latency import LatencyHistogram
 from .plane import Control, PlaneCounters, SinkCounters, SourceCounters
 from .plane import Sink as AnySink
@@ -108,12 +109,16 @@ class NativePlane:
         self._running = False
 
     def open(self, address: Address, thread: int = 0) -> Address:
-        """Open a socket (port 0: any) for one of the threads; the address it got."""
+        """Open a socket (port 0: any) for one of the threads; the address it got. Raises AddressError."""
         if not self._running:
             self._start()
         udp = open_socket(address)
         local = Address(*udp.getsockname()[:2])
-        port = self._plane.open(thread, udp.fileno(), len(pack_sockaddr(local)))
+        try:
+            port = self._plane.open(thread, udp.fileno(), len(pack_sockaddr(local)))
+        except OSError as error:
+            udp.close()
+            raise AddressError(*local, os.strerror(error.errno or 0)) from error
         self._ports[local] = (port, thread, udp)
         self._locals.append(local)
         return local
@@ -160,7 +165,7 @@ class NativePlane:
     def unbind(self, path: Path) -> None:
         """Undo `bind`, if it was done."""
         if path.local in self._ports:
-            self._plane.bind(self._ports[path.local][0], pack_sockaddr(path.remote), None)
+            self._plane.unbind(self._ports[path.local][0], pack_sockaddr(path.remote))
 
     def sink(
         self, keys: SrtpKeys, ssrc: int, path: Path, sequence: int, timestamp: int
@@ -197,7 +202,7 @@ class NativePlane:
         )
         named = {
             DropReason[name]: count
-            for name, count in zip(_native.DROP_REASONS, drops, strict=True)
+            for name, count in zip(_native.DROP_REASONS.split(), drops, strict=True)
             if count
         }
         return PlaneCounters(

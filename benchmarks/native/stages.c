@@ -69,7 +69,6 @@ struct stage_plane *stage_new(int descriptor, const char *names, unsigned sinks,
         sink->srtp = outbound[i];
         sink->port = stages->port;
         sink->name = packed(names + sizeof name * i);
-        sink->name_length = sizeof name;
         sink->ssrc = 1 + i;
     }
     return stages;

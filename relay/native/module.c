@@ -5,7 +5,7 @@
    Sink(plane, port, name, context, owner, ssrc, sequence, timestamp)
 
    A port is an index over all threads; a name is a packed sockaddr. Whatever takes a thread's mutex lets
-   go of the GIL first. */
+   go of the GIL first. A source and a sink stay on their threads. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -13,7 +13,6 @@
 #include "plane.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
@@ -29,7 +28,7 @@ typedef struct {
     PyObject_HEAD
     Plane *plane;
     PyObject *owner;
-    struct source *source;
+    struct source source;
 } Source;
 
 typedef struct {
@@ -37,28 +36,39 @@ typedef struct {
     Plane *plane;
     PyObject *owner;
     PyObject *following; /* the Source that it is attached to, or NULL */
-    struct sink *sink;
+    struct sink sink;
 } Sink;
 
 static PyTypeObject PlaneType, SourceType, SinkType;
 
-static bool read_name(struct sockaddr_storage *name, const Py_buffer *packed)
+#define WITHOUT_GIL(...)                                                                           \
+    do {                                                                                           \
+        Py_BEGIN_ALLOW_THREADS                                                                     \
+        __VA_ARGS__;                                                                               \
+        Py_END_ALLOW_THREADS                                                                       \
+    } while (0)
+
+#define WITH_MUTEX(thread, ...) WITHOUT_GIL(thread_lock(thread); __VA_ARGS__; thread_unlock(thread))
+
+/* The thread of an index, or NULL with an exception. */
+static struct thread *find_thread(const Plane *plane, unsigned long index)
 {
-    if (packed->len != sizeof(struct sockaddr_in) && packed->len != sizeof(struct sockaddr_in6)) {
-        PyErr_SetString(PyExc_ValueError, "a name is a sockaddr_in or sockaddr_in6");
-        return false;
-    }
-    memset(name, 0, sizeof *name);
-    memcpy(name, packed->buf, (size_t)packed->len);
-    return true;
+    if (index < plane->thread_count)
+        return plane->threads[index];
+    PyErr_SetString(PyExc_ValueError, "no such thread");
+    return NULL;
 }
 
-static struct port *find_port(const Plane *plane, unsigned index, const Py_buffer *packed)
+/* The port of an index, and a name of its family from packed bytes; NULL with an exception. */
+static struct port *find_port(const Plane *plane, unsigned index, const char *packed,
+                              Py_ssize_t length, struct sockaddr_storage *name)
 {
-    if (index >= plane->port_count || packed->len != plane->ports[index]->name_length) {
+    if (index >= plane->port_count || length != plane->ports[index]->name_length) {
         PyErr_SetString(PyExc_ValueError, "no such port, or a name of another family");
         return NULL;
     }
+    memset(name, 0, sizeof *name);
+    memcpy(name, packed, (size_t)length);
     return plane->ports[index];
 }
 
@@ -75,35 +85,38 @@ static PyObject *plane_new(PyTypeObject *type, PyObject *arguments, PyObject *Py
     Plane *plane = (Plane *)type->tp_alloc(type, 0);
     if (!plane)
         return NULL;
-    memcpy(&plane->srtp.protect, &protect, sizeof plane->srtp.protect);
-    memcpy(&plane->srtp.unprotect, &unprotect, sizeof plane->srtp.unprotect);
-    memcpy(&plane->srtp.remove_stream, &remove_stream, sizeof plane->srtp.remove_stream);
-    for (unsigned i = 0; i < thread_count; i++) {
-        plane->threads[i] = thread_new(&plane->srtp, plane->threads, i, thread_count);
-        if (!plane->threads[i]) {
+    plane->srtp = (struct srtp_api){(srtp_transform *)(uintptr_t)protect,
+                                    (srtp_transform *)(uintptr_t)unprotect,
+                                    (srtp_removal *)(uintptr_t)remove_stream};
+    for (; plane->thread_count < thread_count; plane->thread_count++) {
+        unsigned index = plane->thread_count;
+        plane->threads[index] = thread_new(&plane->srtp, plane->threads, index, thread_count);
+        if (!plane->threads[index]) {
             PyErr_SetFromErrno(PyExc_OSError);
             Py_DECREF(plane);
             return NULL;
         }
-        plane->thread_count++;
     }
     return (PyObject *)plane;
 }
 
-static PyObject *plane_stop(Plane *self, PyObject *Py_UNUSED(ignored))
+static void stop(Plane *self)
 {
-    Py_BEGIN_ALLOW_THREADS
     for (unsigned i = 0; i < self->thread_count; i++)
         thread_stop(self->threads[i]);
     for (unsigned i = 0; i < self->thread_count; i++)
         thread_close(self->threads[i]);
-    Py_END_ALLOW_THREADS
+}
+
+static PyObject *plane_stop(Plane *self, PyObject *Py_UNUSED(ignored))
+{
+    WITHOUT_GIL(stop(self));
     Py_RETURN_NONE;
 }
 
 static void plane_dealloc(Plane *self)
 {
-    Py_XDECREF(plane_stop(self, NULL));
+    WITHOUT_GIL(stop(self));
     for (unsigned i = 0; i < self->thread_count; i++)
         thread_free(self->threads[i]);
     Py_TYPE(self)->tp_free((PyObject *)self);
@@ -119,103 +132,99 @@ static PyObject *plane_start(Plane *self, PyObject *Py_UNUSED(ignored))
 
 static PyObject *plane_open(Plane *self, PyObject *arguments)
 {
-    unsigned thread;
+    unsigned index;
     int descriptor, name_length;
-    if (!PyArg_ParseTuple(arguments, "Iii", &thread, &descriptor, &name_length))
+    if (!PyArg_ParseTuple(arguments, "Iii", &index, &descriptor, &name_length))
         return NULL;
-    if (thread >= self->thread_count)
-        return PyErr_Format(PyExc_ValueError, "no such thread");
+    if (name_length != sizeof(struct sockaddr_in) && name_length != sizeof(struct sockaddr_in6))
+        return PyErr_Format(PyExc_ValueError, "a name is a sockaddr_in or sockaddr_in6");
+    struct thread *thread = find_thread(self, index);
+    if (!thread)
+        return NULL;
     struct port *port;
-    Py_BEGIN_ALLOW_THREADS
-    port = thread_open(self->threads[thread], descriptor, (socklen_t)name_length);
-    Py_END_ALLOW_THREADS
+    WITHOUT_GIL(port = thread_open(thread, descriptor, (socklen_t)name_length));
     if (!port)
         return PyErr_SetFromErrno(PyExc_OSError);
-    self->ports[self->port_count] = port;
-    return PyLong_FromUnsignedLong(self->port_count++);
+    port->number = self->port_count++;
+    self->ports[port->number] = port;
+    return PyLong_FromUnsignedLong(port->number);
 }
 
 static PyObject *plane_bind(Plane *self, PyObject *arguments)
 {
     unsigned index;
-    Py_buffer packed;
-    PyObject *source;
+    const char *packed;
+    Py_ssize_t length;
+    Source *source;
     struct sockaddr_storage name;
-    if (!PyArg_ParseTuple(arguments, "Iy*O", &index, &packed, &source))
+    if (!PyArg_ParseTuple(arguments, "Iy#O!", &index, &packed, &length, &SourceType, &source))
         return NULL;
-    struct port *port = find_port(self, index, &packed);
-    bool usable = port && read_name(&name, &packed);
-    PyBuffer_Release(&packed);
-    if (!usable)
+    struct port *port = find_port(self, index, packed, length, &name);
+    if (!port)
         return NULL;
-    bool bound = true;
-    struct source *native = source == Py_None ? NULL : ((Source *)source)->source;
-    Py_BEGIN_ALLOW_THREADS
-    thread_lock(port->thread);
-    if (native)
-        bound = port_bind(port, &name, native);
-    else
-        port_unbind(port, &name);
-    thread_unlock(port->thread);
-    Py_END_ALLOW_THREADS
+    if (source->plane != self || source->source.home != port->thread->index)
+        return PyErr_Format(PyExc_ValueError, "a source stays on its thread");
+    bool bound;
+    WITH_MUTEX(port->thread, bound = port_bind(port, &name, &source->source));
     if (!bound)
         return PyErr_NoMemory();
     Py_RETURN_NONE;
 }
 
-/* Take a datagram as if it had come from `name` at `arrival`. */
+static PyObject *plane_unbind(Plane *self, PyObject *arguments)
+{
+    unsigned index;
+    const char *packed;
+    Py_ssize_t length;
+    struct sockaddr_storage name;
+    if (!PyArg_ParseTuple(arguments, "Iy#", &index, &packed, &length))
+        return NULL;
+    struct port *port = find_port(self, index, packed, length, &name);
+    if (!port)
+        return NULL;
+    WITH_MUTEX(port->thread, port_unbind(port, &name));
+    Py_RETURN_NONE;
+}
+
 static PyObject *plane_inject(Plane *self, PyObject *arguments)
 {
     unsigned index;
-    Py_buffer packed, datagram;
+    const char *packed, *datagram;
+    Py_ssize_t name_length, length;
     double arrival;
     struct sockaddr_storage name;
-    unsigned char data[SLOT_SIZE];
-    if (!PyArg_ParseTuple(arguments, "Iy*y*d", &index, &packed, &datagram, &arrival))
+    _Alignas(64) unsigned char data[SLOT_SIZE];
+    if (!PyArg_ParseTuple(arguments, "Iy#y#d", &index, &packed, &name_length, &datagram, &length,
+                          &arrival))
         return NULL;
-    struct port *port = find_port(self, index, &packed);
-    bool usable = port && read_name(&name, &packed);
-    size_t length = (size_t)datagram.len;
-    memcpy(data, datagram.buf, length < MAX_DATAGRAM ? length : MAX_DATAGRAM);
-    PyBuffer_Release(&packed);
-    PyBuffer_Release(&datagram);
-    if (!usable)
+    struct port *port = find_port(self, index, packed, name_length, &name);
+    if (!port)
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    thread_lock(port->thread);
-    port_take(port, data, length, &name, arrival);
-    thread_flush(port->thread);
-    thread_unlock(port->thread);
-    Py_END_ALLOW_THREADS
+    memcpy(data, datagram, (size_t)(length < MAX_DATAGRAM ? length : MAX_DATAGRAM));
+    WITH_MUTEX(port->thread, port_take(port, data, (size_t)length, &name, arrival);
+               thread_flush(port->thread));
     Py_RETURN_NONE;
 }
 
 static PyObject *plane_upcall(Plane *self, PyObject *index)
 {
-    unsigned long thread = PyLong_AsUnsignedLong(index);
-    if (thread >= self->thread_count)
-        return PyErr_Format(PyExc_ValueError, "no such thread");
-    return PyLong_FromLong(self->threads[thread]->upcall);
+    const struct thread *thread = find_thread(self, PyLong_AsUnsignedLong(index));
+    return thread ? PyLong_FromLong(thread->upcall) : NULL;
 }
 
-/* The datagrams of a thread's ring, at most `most`: a list of (port, name, datagram). */
 static PyObject *plane_control(Plane *self, PyObject *arguments)
 {
-    unsigned thread, most;
-    if (!PyArg_ParseTuple(arguments, "II", &thread, &most))
+    unsigned index, most;
+    if (!PyArg_ParseTuple(arguments, "II", &index, &most))
         return NULL;
-    if (thread >= self->thread_count)
-        return PyErr_Format(PyExc_ValueError, "no such thread");
-    PyObject *list = PyList_New(0);
+    struct thread *thread = find_thread(self, index);
+    PyObject *list = thread ? PyList_New(0) : NULL;
     const struct control_entry *entry;
-    while (list && most-- && (entry = control_peek(self->threads[thread]))) {
-        struct port *port = self->threads[thread]->ports[entry->port];
-        unsigned index = 0;
-        while (self->ports[index] != port)
-            index++;
-        PyObject *item = Py_BuildValue("Iy#y#", index, &entry->name, (Py_ssize_t)port->name_length,
-                                       entry->data, (Py_ssize_t)entry->length);
-        control_done(self->threads[thread]);
+    while (list && most-- && (entry = control_peek(thread))) {
+        PyObject *item = Py_BuildValue("Iy#y#", entry->port->number, &entry->name,
+                                       (Py_ssize_t)entry->port->name_length, entry->data,
+                                       (Py_ssize_t)entry->length);
+        control_done(thread);
         if (!item || PyList_Append(list, item))
             Py_CLEAR(list);
         Py_XDECREF(item);
@@ -223,28 +232,33 @@ static PyObject *plane_control(Plane *self, PyObject *arguments)
     return list;
 }
 
-/* `size` counters that lie at `offset` of each thread, added up over the threads. */
-static PyObject *sum_counters(Plane *self, size_t offset, unsigned size)
+/* `size` counters that lie at `offset` of each thread, over all threads: their sums or maxima. */
+static PyObject *over_threads(const Plane *self, size_t offset, unsigned size, bool maxima)
 {
     PyObject *values = PyTuple_New(size);
     for (unsigned i = 0; values && i < size; i++) {
-        uint64_t sum = 0;
+        uint64_t whole = 0;
         for (unsigned t = 0; t < self->thread_count; t++) {
             counter *counters = (counter *)((char *)self->threads[t] + offset);
-            sum += atomic_load_explicit(&counters[i], memory_order_relaxed);
+            uint64_t value = atomic_load_explicit(&counters[i], memory_order_relaxed);
+            whole = !maxima ? whole + value : value > whole ? value : whole;
         }
-        PyTuple_SET_ITEM(values, i, PyLong_FromUnsignedLongLong(sum));
+        PyTuple_SET_ITEM(values, i, PyLong_FromUnsignedLongLong(whole));
     }
     return values;
 }
 
 static PyObject *plane_counters(Plane *self, PyObject *Py_UNUSED(ignored))
 {
-#define SUM(member, size) sum_counters(self, offsetof(struct thread, member), size)
-    return Py_BuildValue("NNNNNNN", SUM(datagrams, 1), SUM(rtp_packets, 1), SUM(forwarded, 1),
-                         SUM(drops, DROP_REASON_COUNT), SUM(latency, LATENCY_BUCKETS),
-                         SUM(latency_nanoseconds, 1), SUM(latency_maximum, 1));
-#undef SUM
+#define OVER_THREADS(member, size, maxima)                                                         \
+    over_threads(self, offsetof(struct thread, member), size, maxima)
+    return Py_BuildValue("NNNNNNN", OVER_THREADS(datagrams, 1, false),
+                         OVER_THREADS(rtp_packets, 1, false), OVER_THREADS(forwarded, 1, false),
+                         OVER_THREADS(drops, DROP_REASON_COUNT, false),
+                         OVER_THREADS(latency, LATENCY_BUCKETS, false),
+                         OVER_THREADS(latency_nanoseconds, 1, false),
+                         OVER_THREADS(latency_maximum, 1, true));
+#undef OVER_THREADS
 }
 
 static PyMethodDef plane_methods[] = {
@@ -253,14 +267,16 @@ static PyMethodDef plane_methods[] = {
     {"open", (PyCFunction)plane_open, METH_VARARGS,
      "open(thread, descriptor, name_length) -> port: serve a bound UDP socket."},
     {"bind", (PyCFunction)plane_bind, METH_VARARGS,
-     "bind(port, name, source or None): take RTP from that address as the source's, or as nobody's."},
+     "bind(port, name, source): take RTP from that address as the source's."},
+    {"unbind", (PyCFunction)plane_unbind, METH_VARARGS,
+     "unbind(port, name): take RTP from that address as nobody's."},
     {"inject", (PyCFunction)plane_inject, METH_VARARGS,
      "inject(port, name, datagram, arrival): take it as if it had come from there then."},
     {"upcall", (PyCFunction)plane_upcall, METH_O,
      "upcall(thread) -> descriptor: readable when `control` has something."},
     {"control", (PyCFunction)plane_control, METH_VARARGS,
-     "control(thread, most) -> [(port, name, datagram)]: what is not RTP."},
-    {"counters", (PyCFunction)plane_counters, METH_NOARGS, "Sums over all threads."},
+     "control(thread, most) -> [(port, name, datagram)]: what is not RTP, oldest first."},
+    {"counters", (PyCFunction)plane_counters, METH_NOARGS, "Over all threads."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -275,70 +291,48 @@ static PyObject *source_new(PyTypeObject *type, PyObject *arguments, PyObject *P
     double now;
     if (!PyArg_ParseTuple(arguments, "O!IKOd", &PlaneType, &plane, &thread, &context, &owner, &now))
         return NULL;
-    if (thread >= plane->thread_count)
-        return PyErr_Format(PyExc_ValueError, "no such thread");
-    Source *self = (Source *)type->tp_alloc(type, 0);
+    Source *self = find_thread(plane, thread) ? (Source *)type->tp_alloc(type, 0) : NULL;
     if (!self)
         return NULL;
-    self->source = calloc(1, sizeof *self->source);
-    if (!self->source) {
-        Py_DECREF(self);
-        return PyErr_NoMemory();
-    }
-    self->source->srtp = (void *)(uintptr_t)context;
-    self->source->home = thread;
-    self->source->timeline.at = now;
     self->plane = (Plane *)Py_NewRef(plane);
     self->owner = Py_NewRef(owner);
+    self->source.srtp = (void *)(uintptr_t)context;
+    self->source.home = thread;
+    self->source.timeline.at = now;
     return (PyObject *)self;
 }
 
 static void source_dealloc(Source *self)
 {
-    if (self->source && self->plane) {
-        Py_BEGIN_ALLOW_THREADS
-        source_forget(self->source, self->plane->threads, self->plane->thread_count);
-        Py_END_ALLOW_THREADS
-    }
-    free(self->source);
-    Py_XDECREF(self->owner);
-    Py_XDECREF(self->plane);
+    WITHOUT_GIL(source_forget(&self->source, self->plane->threads, self->plane->thread_count));
+    Py_DECREF(self->owner);
+    Py_DECREF(self->plane);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
-static PyObject *source_mute(Source *self, PyObject *muted)
+static PyObject *source_mute(Source *self, PyObject *arguments)
 {
-    atomic_store(&self->source->muted, PyObject_IsTrue(muted) == 1);
+    int muted;
+    if (!PyArg_ParseTuple(arguments, "p", &muted))
+        return NULL;
+    atomic_store(&self->source.muted, muted);
     Py_RETURN_NONE;
 }
 
-/* Numbers that belong together are read under the mutex. */
+/* Numbers that belong together are read under the mutex, here and in sink_counters. */
 static PyObject *source_counters(Source *self, PyObject *Py_UNUSED(ignored))
 {
-    struct source *source = self->source;
-    struct thread *home = self->plane->threads[source->home];
-    uint64_t packets, payload_bytes, lost_before;
-    struct reception reception;
-    uint32_t ssrc;
-    bool has_ssrc;
-    Py_BEGIN_ALLOW_THREADS
-    thread_lock(home);
-    packets = source->packets;
-    payload_bytes = source->payload_bytes;
-    lost_before = source->lost_before;
-    reception = source->reception;
-    ssrc = source->ssrc;
-    has_ssrc = source->has_ssrc;
-    thread_unlock(home);
-    Py_END_ALLOW_THREADS
-    return Py_BuildValue("KKKKLLdN", (unsigned long long)packets, (unsigned long long)payload_bytes,
-                         (unsigned long long)lost_before, (unsigned long long)reception.received,
-                         (long long)reception.base, (long long)reception.highest, reception.jitter,
-                         has_ssrc ? PyLong_FromUnsignedLong(ssrc) : Py_NewRef(Py_None));
+    struct source now;
+    WITH_MUTEX(self->plane->threads[self->source.home], now = self->source);
+    return Py_BuildValue("KKKKLLdN", (unsigned long long)now.packets,
+                         (unsigned long long)now.payload_bytes, (unsigned long long)now.lost_before,
+                         (unsigned long long)now.reception.received, (long long)now.reception.base,
+                         (long long)now.reception.highest, now.reception.jitter,
+                         now.has_ssrc ? PyLong_FromUnsignedLong(now.ssrc) : Py_NewRef(Py_None));
 }
 
 static PyMethodDef source_methods[] = {
-    {"mute", (PyCFunction)source_mute, METH_O, "mute(bool): while true, drop what comes."},
+    {"mute", (PyCFunction)source_mute, METH_VARARGS, "mute(bool): while true, drop what comes."},
     {"counters", (PyCFunction)source_counters, METH_NOARGS,
      "(packets, payload_bytes, lost_before, received, base, highest, jitter, ssrc or None)"},
     {NULL, NULL, 0, NULL},
@@ -350,64 +344,58 @@ static PyObject *sink_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_
 {
     Plane *plane;
     unsigned index, ssrc, timestamp;
+    const char *packed;
+    Py_ssize_t length;
     unsigned long long context;
-    long long sequence;
     PyObject *owner;
-    Py_buffer packed;
-    if (!PyArg_ParseTuple(arguments, "O!Iy*KOILI", &PlaneType, &plane, &index, &packed, &context,
-                          &owner, &ssrc, &sequence, &timestamp))
+    long long sequence;
+    struct sockaddr_storage name;
+    if (!PyArg_ParseTuple(arguments, "O!Iy#KOILI", &PlaneType, &plane, &index, &packed, &length,
+                          &context, &owner, &ssrc, &sequence, &timestamp))
         return NULL;
-    struct sink *sink = calloc(1, sizeof *sink);
-    Sink *self = sink ? (Sink *)type->tp_alloc(type, 0) : NULL;
-    struct port *port = find_port(plane, index, &packed);
-    bool usable = self && port && read_name(&sink->name, &packed);
-    PyBuffer_Release(&packed);
-    if (!usable) {
-        Py_XDECREF(self);
-        free(sink);
-        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
-    }
-    sink->srtp = (void *)(uintptr_t)context;
-    sink->port = port;
-    sink->name_length = port->name_length;
-    sink->ssrc = ssrc;
-    sink->sequence = sequence;
-    sink->timestamp = sink->sent_timestamp = timestamp;
-    self->sink = sink;
+    struct port *port = find_port(plane, index, packed, length, &name);
+    Sink *self = port ? (Sink *)type->tp_alloc(type, 0) : NULL;
+    if (!self)
+        return NULL;
     self->plane = (Plane *)Py_NewRef(plane);
     self->owner = Py_NewRef(owner);
+    self->sink = (struct sink){
+        .srtp = (void *)(uintptr_t)context,
+        .port = port,
+        .name = name,
+        .ssrc = ssrc,
+        .sequence = sequence,
+        .timestamp = timestamp,
+        .sent_timestamp = timestamp,
+    };
     return (PyObject *)self;
 }
 
 static PyObject *sink_detach_method(Sink *self, PyObject *Py_UNUSED(ignored))
 {
-    Py_BEGIN_ALLOW_THREADS
-    sink_detach(self->sink, self->plane->threads);
-    Py_END_ALLOW_THREADS
+    WITHOUT_GIL(sink_detach(&self->sink, self->plane->threads));
     Py_CLEAR(self->following);
     Py_RETURN_NONE;
 }
 
 static void sink_dealloc(Sink *self)
 {
-    if (self->sink && self->plane)
-        Py_XDECREF(sink_detach_method(self, NULL));
-    free(self->sink);
-    Py_XDECREF(self->owner);
-    Py_XDECREF(self->plane);
+    Py_DECREF(sink_detach_method(self, NULL));
+    Py_DECREF(self->owner);
+    Py_DECREF(self->plane);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
 static PyObject *sink_attach_method(Sink *self, PyObject *arguments)
 {
-    PyObject *source;
+    Source *source;
     double now;
     if (!PyArg_ParseTuple(arguments, "O!d", &SourceType, &source, &now))
         return NULL;
+    if (source->plane != self->plane)
+        return PyErr_Format(PyExc_ValueError, "a source of another plane");
     bool attached;
-    Py_BEGIN_ALLOW_THREADS
-    attached = sink_attach(self->sink, ((Source *)source)->source, now, self->plane->threads);
-    Py_END_ALLOW_THREADS
+    WITHOUT_GIL(attached = sink_attach(&self->sink, &source->source, now, self->plane->threads));
     if (!attached)
         return PyErr_NoMemory();
     Py_XSETREF(self->following, Py_NewRef(source));
@@ -417,42 +405,27 @@ static PyObject *sink_attach_method(Sink *self, PyObject *arguments)
 static PyObject *sink_direct(Sink *self, PyObject *arguments)
 {
     unsigned index;
-    Py_buffer packed;
+    const char *packed;
+    Py_ssize_t length;
     struct sockaddr_storage name;
-    if (!PyArg_ParseTuple(arguments, "Iy*", &index, &packed))
+    if (!PyArg_ParseTuple(arguments, "Iy#", &index, &packed, &length))
         return NULL;
-    struct port *port = find_port(self->plane, index, &packed);
-    bool usable = port && read_name(&name, &packed);
-    PyBuffer_Release(&packed);
-    if (!usable)
+    struct port *port = find_port(self->plane, index, packed, length, &name);
+    if (!port)
         return NULL;
-    if (port->thread != self->sink->port->thread)
+    if (port->thread != self->sink.port->thread)
         return PyErr_Format(PyExc_ValueError, "a sink stays on its thread");
-    Py_BEGIN_ALLOW_THREADS
-    thread_lock(port->thread);
-    self->sink->port = port;
-    self->sink->name = name;
-    thread_unlock(port->thread);
-    Py_END_ALLOW_THREADS
+    WITH_MUTEX(port->thread, self->sink.port = port; self->sink.name = name);
     Py_RETURN_NONE;
 }
 
 static PyObject *sink_counters(Sink *self, PyObject *Py_UNUSED(ignored))
 {
-    struct sink *sink = self->sink;
-    uint64_t packets, payload_bytes;
-    uint32_t timestamp;
-    double sent_at;
-    Py_BEGIN_ALLOW_THREADS
-    thread_lock(sink->port->thread);
-    packets = sink->packets;
-    payload_bytes = sink->payload_bytes;
-    timestamp = sink->sent_timestamp;
-    sent_at = sink->sent_at;
-    thread_unlock(sink->port->thread);
-    Py_END_ALLOW_THREADS
-    return Py_BuildValue("KKkd", (unsigned long long)packets, (unsigned long long)payload_bytes,
-                         (unsigned long)timestamp, sent_at);
+    struct sink now;
+    WITH_MUTEX(self->sink.port->thread, now = self->sink);
+    return Py_BuildValue("KKkd", (unsigned long long)now.packets,
+                         (unsigned long long)now.payload_bytes, (unsigned long)now.sent_timestamp,
+                         now.sent_at);
 }
 
 static PyMethodDef sink_methods[] = {
@@ -485,18 +458,14 @@ static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "relay._native", NULL
 
 PyMODINIT_FUNC PyInit__native(void)
 {
-    static const char *const names[] = {
-#define NAME(name) #name,
-        DROP_REASONS(NAME)
+#define NAME(name) #name " "
+    static const char names[] = DROP_REASONS(NAME);
 #undef NAME
-    };
     PyObject *self = PyModule_Create(&module);
-    PyObject *reasons = PyTuple_New(DROP_REASON_COUNT);
-    for (unsigned i = 0; reasons && i < DROP_REASON_COUNT; i++)
-        PyTuple_SET_ITEM(reasons, i, PyUnicode_FromString(names[i]));
-    if (!self || !reasons || PyModule_AddType(self, &PlaneType) ||
-        PyModule_AddType(self, &SourceType) || PyModule_AddType(self, &SinkType) ||
-        PyModule_AddObjectRef(self, "DROP_REASONS", reasons))
-        return NULL;
-    return self;
+    if (self && !PyModule_AddType(self, &PlaneType) && !PyModule_AddType(self, &SourceType) &&
+        !PyModule_AddType(self, &SinkType) &&
+        !PyModule_AddStringConstant(self, "DROP_REASONS", names))
+        return self;
+    Py_XDECREF(self);
+    return NULL;
 }

@@ -184,6 +184,18 @@ void sink_detach(struct sink *sink, struct thread **threads)
     unlock_both(threads, source->home, own);
 }
 
+/* Forget a source's packets that wait for a thread; it may just be working on one. */
+static void forget_inbox(const struct source *source, struct thread *thread)
+{
+    thread_lock(thread);
+    pthread_mutex_lock(&thread->inbox_mutex);
+    for (unsigned i = thread->inbox_tail; i != thread->inbox_head; i++)
+        if (thread->inbox[i % INBOX_RING].source == source)
+            thread->inbox[i % INBOX_RING].source = NULL;
+    pthread_mutex_unlock(&thread->inbox_mutex);
+    thread_unlock(thread);
+}
+
 void source_forget(struct source *source, struct thread **threads, unsigned thread_count)
 {
     struct thread *home = threads[source->home];
@@ -196,17 +208,8 @@ void source_forget(struct source *source, struct thread **threads, unsigned thre
     }
     thread_unlock(home);
     for (unsigned t = 0; t < thread_count; t++) {
-        struct leg *leg = &source->legs[t];
-        while (leg->count)
-            sink_detach(leg->sinks[0], threads);
-        free(leg->sinks);
-        thread_lock(threads[t]); /* it may just have taken a packet of ours from its inbox */
-        pthread_mutex_lock(&threads[t]->inbox_mutex);
-        for (unsigned i = threads[t]->inbox_tail; i != threads[t]->inbox_head; i++)
-            if (threads[t]->inbox[i % INBOX_RING].source == source)
-                threads[t]->inbox[i % INBOX_RING].source = NULL;
-        pthread_mutex_unlock(&threads[t]->inbox_mutex);
-        thread_unlock(threads[t]);
+        forget_inbox(source, threads[t]);
+        free(source->legs[t].sinks);
     }
 }
 
@@ -407,9 +410,9 @@ static void post(struct thread *thread, struct thread *other, struct source *sou
         count(&thread->drops[DROP_INBOX_FULL], 1);
 }
 
-bool thread_take_inbox(struct thread *thread)
+bool thread_take_inbox(struct thread *thread, double *arrival)
 {
-    static _Thread_local struct inbox_entry entry;
+    struct inbox_entry entry;
     pthread_mutex_lock(&thread->inbox_mutex);
     bool some = thread->inbox_tail != thread->inbox_head;
     if (some)
@@ -419,6 +422,8 @@ bool thread_take_inbox(struct thread *thread)
         entry.packet.data = entry.data;
         fan_out(thread, &entry.source->legs[thread->index], &entry.packet);
     }
+    if (some)
+        *arrival = entry.packet.arrival;
     return some;
 }
 
@@ -486,11 +491,8 @@ static enum drop_reason hand_up(struct port *port, const unsigned char *data, si
     if (head - atomic_load_explicit(&thread->control_tail, memory_order_acquire) >= CONTROL_RING)
         return DROP_CONTROL_QUEUE_FULL;
     struct control_entry *entry = &thread->control[head % CONTROL_RING];
-    unsigned index = 0;
-    while (thread->ports[index] != port)
-        index++;
-    entry->port = index;
-    entry->length = (uint32_t)length;
+    entry->port = port;
+    entry->length = length;
     entry->name = *name;
     memcpy(entry->data, data, length);
     atomic_store_explicit(&thread->control_head, head + 1, memory_order_release);

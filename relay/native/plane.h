@@ -56,10 +56,12 @@ enum drop_reason {
 };
 
 /* libsrtp's functions, whose addresses come from pylibsrtp's binding: there is no second libsrtp. */
+typedef int srtp_transform(void *context, void *packet, int *length);
+typedef int srtp_removal(void *context, uint32_t ssrc);
+
 struct srtp_api {
-    int (*protect)(void *context, void *packet, int *length);
-    int (*unprotect)(void *context, void *packet, int *length);
-    int (*remove_stream)(void *context, uint32_t ssrc);
+    srtp_transform *protect, *unprotect;
+    srtp_removal *remove_stream;
 };
 
 typedef atomic_uint_fast64_t counter; /* written by one thread, read by any */
@@ -109,7 +111,6 @@ struct sink {
     struct port *port;
     size_t position; /* in its leg */
     struct sockaddr_storage name;
-    socklen_t name_length;
     uint32_t ssrc;
     int64_t sequence, sequence_offset, edge, reached; /* reached: the timeline's latest that was sent */
     uint32_t timestamp, timestamp_offset, sent_timestamp;
@@ -134,6 +135,7 @@ struct packet { /* a plain packet of a timeline */
 
 struct port {
     int descriptor;
+    unsigned number; /* for whoever opened it */
     socklen_t name_length;
     struct thread *thread;
     struct binding *bindings; /* open addressing, linear probing */
@@ -141,15 +143,15 @@ struct port {
     struct mmsghdr received[RECEIVE_BATCH], sent[SEND_BATCH];
     struct iovec received_iov[RECEIVE_BATCH], sent_iov[SEND_BATCH];
     struct sockaddr_storage received_names[RECEIVE_BATCH];
-    unsigned char control[128]; /* the time stamp of a batch's first datagram */
+    _Alignas(struct cmsghdr) unsigned char control[128]; /* the time stamp of a batch's first datagram */
     unsigned send_count;
     _Alignas(64) unsigned char in[RECEIVE_BATCH][SLOT_SIZE];
     _Alignas(64) unsigned char out[SEND_BATCH][SLOT_SIZE];
 };
 
 struct control_entry { /* a datagram on its way up */
-    unsigned port;
-    uint32_t length;
+    const struct port *port;
+    size_t length;
     struct sockaddr_storage name;
     unsigned char data[MAX_DATAGRAM];
 };
@@ -186,8 +188,8 @@ struct thread {
     counter latency[LATENCY_BUCKETS], latency_nanoseconds, latency_maximum;
 };
 
-/* Threads. `threads` of a plane are made first, then started; the functions that can fail return false
-   and leave errno. */
+/* Threads. `threads` of a plane are made first, then started; the functions that can fail return NULL or
+   false and leave errno. */
 struct thread *thread_new(const struct srtp_api *srtp, struct thread **threads, unsigned index,
                           unsigned count);
 struct port *thread_open(struct thread *thread, int descriptor, socklen_t name_length);
@@ -209,6 +211,7 @@ void port_unbind(struct port *port, const struct sockaddr_storage *name);
 /* Sources and sinks; these lock what they need. */
 bool sink_attach(struct sink *sink, struct source *source, double now, struct thread **threads);
 void sink_detach(struct sink *sink, struct thread **threads);
+/* Before a source is freed, which no sink follows any more: leave every table. */
 void source_forget(struct source *source, struct thread **threads, unsigned count);
 
 /* One datagram that lies at `data` with room for SLOT_SIZE bytes; the caller has locked the thread. */
@@ -216,8 +219,8 @@ void port_take(struct port *port, unsigned char *data, size_t length,
                const struct sockaddr_storage *name, double arrival);
 void thread_flush(struct thread *thread);
 
-/* Fan out the oldest packet from another thread; false when there is none. */
-bool thread_take_inbox(struct thread *thread);
+/* Fan out the oldest packet from another thread, which came at `arrival`; false when there is none. */
+bool thread_take_inbox(struct thread *thread, double *arrival);
 
 /* The oldest datagram of the ring, or NULL; control_done gives its place back. */
 const struct control_entry *control_peek(struct thread *thread);

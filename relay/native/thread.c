@@ -45,7 +45,7 @@ void thread_close(struct thread *thread)
 {
     int *descriptors[] = {&thread->epoll, &thread->wake, &thread->upcall};
     for (unsigned i = 0; i < 3; i++) {
-        if (*descriptors[i] > 0)
+        if (*descriptors[i] >= 0)
             close(*descriptors[i]);
         *descriptors[i] = -1;
     }
@@ -67,8 +67,11 @@ void thread_free(struct thread *thread)
 
 struct port *thread_open(struct thread *thread, int descriptor, socklen_t name_length)
 {
-    struct port *port = NULL;
-    if (thread->port_count == MAX_PORTS || posix_memalign((void **)&port, 64, sizeof *port))
+    errno = EMFILE;
+    if (thread->port_count == MAX_PORTS)
+        return NULL;
+    struct port *port = aligned_alloc(_Alignof(struct port), sizeof *port);
+    if (!port)
         return NULL;
     memset(port, 0, sizeof *port);
     port->descriptor = descriptor;
@@ -168,10 +171,20 @@ static int receive_batch(struct port *port)
     return recvmmsg(port->descriptor, port->received, RECEIVE_BATCH, MSG_DONTWAIT, NULL);
 }
 
+/* Send what a batch left behind; `oldest`: when the first of it came, `before`: how many were forwarded
+   then. */
+static void finish_batch(struct thread *thread, double oldest, uint64_t before)
+{
+    thread_flush(thread);
+    if (atomic_load_explicit(&thread->forwarded, memory_order_relaxed) != before)
+        add_latency(thread, monotonic() - oldest);
+}
+
 static void serve(struct thread *thread, struct port *port)
 {
-    for (unsigned round = 0; round < MAX_ROUNDS; round++) {
-        int received = receive_batch(port);
+    int received = RECEIVE_BATCH;
+    for (unsigned round = 0; round < MAX_ROUNDS && received == RECEIVE_BATCH; round++) {
+        received = receive_batch(port);
         if (received <= 0)
             return;
         double arrival = monotonic() - batch_age(port);
@@ -183,12 +196,21 @@ static void serve(struct thread *thread, struct port *port)
             port_take(port, port->in[i], length, &port->received_names[i], arrival);
             yield_to_editors(thread);
         }
-        thread_flush(thread);
-        if (atomic_load_explicit(&thread->forwarded, memory_order_relaxed) != before)
-            add_latency(thread, monotonic() - arrival);
-        if (received < RECEIVE_BATCH)
-            return;
+        finish_batch(thread, arrival, before);
     }
+}
+
+static void serve_inbox(struct thread *thread)
+{
+    eventfd_t woken;
+    eventfd_read(thread->wake, &woken);
+    uint64_t before = atomic_load_explicit(&thread->forwarded, memory_order_relaxed);
+    double arrival, oldest = monotonic();
+    for (unsigned n = 0; n < INBOX_RING && thread_take_inbox(thread, &arrival); n++) {
+        oldest = fmin(oldest, arrival);
+        yield_to_editors(thread);
+    }
+    finish_batch(thread, oldest, before);
 }
 
 static void *run(void *argument)
@@ -200,15 +222,10 @@ static void *run(void *argument)
         pthread_mutex_lock(&thread->mutex);
         yield_to_editors(thread);
         for (int i = 0; i < ready; i++) {
-            eventfd_t woken;
-            if (events[i].data.ptr) {
+            if (events[i].data.ptr)
                 serve(thread, events[i].data.ptr);
-            } else {
-                eventfd_read(thread->wake, &woken);
-                for (unsigned n = 0; n < INBOX_RING && thread_take_inbox(thread); n++)
-                    yield_to_editors(thread);
-                thread_flush(thread);
-            }
+            else
+                serve_inbox(thread);
         }
         pthread_mutex_unlock(&thread->mutex);
     }

@@ -140,7 +140,6 @@ static struct slot *new_slot(struct editor *editor)
     slot->sink.srtp = &slot->srtp;
     slot->sink.port = ports[next(&editor->random) % THREADS];
     slot->sink.name = listener;
-    slot->sink.name_length = sizeof(struct sockaddr_in);
     return slot;
 }
 
@@ -200,7 +199,7 @@ static uint64_t read_control(void)
     for (unsigned t = 0; t < THREADS; t++) {
         const struct control_entry *entry;
         while ((entry = control_peek(threads[t]))) {
-            CHECK(entry->port == 0 && entry->data[0] == 0x00);
+            CHECK(entry->port == ports[t] && entry->data[0] == 0x00);
             control_done(threads[t]);
             taken++;
         }

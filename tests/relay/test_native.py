@@ -1,0 +1,195 @@
+"""The edge between Python and the native plane: what it refuses, what it keeps alive, what it lets go."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from relay.address import Address, pack_sockaddr
+from relay.errors import AddressError
+from relay.latency import BUCKETS_PER_OCTAVE, SMALLEST
+from relay.native import AVAILABLE, NativePlane
+from relay.srtp import function_address
+
+from .media import IPV4, IPV6, Studio, frame, open_studio
+from .test_native_threads import TwoThreads
+
+pytestmark = pytest.mark.skipif(not AVAILABLE, reason="the native plane was not built")
+
+_native: Any = importlib.import_module("relay._native") if AVAILABLE else None
+
+PORTS_OF_A_THREAD = 64
+NAME = pack_sockaddr(Address(IPV4, 9))
+LONG_NAME = pack_sockaddr(Address(IPV6, 9))
+
+
+@pytest.fixture
+async def studio() -> AsyncIterator[Studio]:
+    async with open_studio(TwoThreads) as opened:
+        yield opened
+
+
+def new_plane(threads: int = 1) -> Any:
+    names = ("srtp_protect", "srtp_unprotect", "srtp_remove_stream")
+    return _native.Plane(*map(function_address, names), threads)
+
+
+@pytest.fixture
+def plane() -> Iterator[Any]:
+    """A plane of one thread and one port, 0, which nobody started."""
+    made = new_plane()
+    read, write = os.pipe()
+    assert made.open(0, read, len(NAME)) == 0
+    yield made
+    made.stop()
+    os.close(read)
+    os.close(write)
+
+
+async def test_latency_is_the_worst_of_all_threads(studio: Studio) -> None:
+    for host in (IPV4, IPV6):
+        speaker = studio.speaker(host)
+        studio.listener(speaker, host)
+        for index in range(20):
+            speaker.say(frame(index))
+            await studio.settle()
+    *_, buckets, _, (maximum,) = studio.plane._plane.counters()  # type: ignore[attr-defined]
+    last = max(bucket for bucket, count in enumerate(buckets) if count)
+    ratio = maximum * 1e-9 / SMALLEST
+    assert last == (int(math.log2(ratio) * BUCKETS_PER_OCTAVE) if ratio > 1 else 0)
+
+
+async def test_latency_is_seen_on_the_listeners_thread(studio: Studio) -> None:
+    speaker = studio.speaker(IPV4)
+    listener = studio.listener(speaker, IPV6)
+    speaker.say(frame(0))
+    await listener.hears(1)
+    await studio.settle()
+    latency = studio.plane.counters().forward_latency
+    assert latency.count == 1
+    assert latency.maximum > 0.0
+
+
+async def test_a_thread_has_room_for_so_many_sockets() -> None:
+    plane = NativePlane(lambda path, datagram: None)
+    try:
+        for _ in range(PORTS_OF_A_THREAD):
+            plane.open(Address(IPV4, 0))
+        with pytest.raises(AddressError, match="Too many open files"):
+            plane.open(Address(IPV4, 0))
+    finally:
+        plane.close()
+
+
+async def test_a_source_stays_on_its_thread(studio: Studio) -> None:
+    speaker = studio.speaker(IPV4)
+    with pytest.raises(ValueError, match="stays on its thread"):
+        studio.plane.bind(studio.peer(IPV6).path, speaker.source)
+
+
+async def test_planes_do_not_share_sources(studio: Studio) -> None:
+    async with open_studio(TwoThreads) as other:
+        speaker, listener = other.speaker(), studio.listener()
+        with pytest.raises(ValueError, match="stays on its thread"):
+            studio.plane.bind(studio.peer().path, speaker.source)
+        with pytest.raises(ValueError, match="another plane"):
+            studio.attach(listener, speaker)
+
+
+@pytest.mark.parametrize("threads", [0, 17])
+def test_a_plane_has_1_to_16_threads(threads: int) -> None:
+    with pytest.raises(ValueError, match="1 to 16"):
+        new_plane(threads)
+
+
+def test_a_descriptor_that_cannot_be_waited_for(plane: Any) -> None:
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        plane.open(0, -1, len(NAME))
+
+
+def test_what_does_not_exist(plane: Any) -> None:
+    source = _native.Source(plane, 0, 0, None, 0.0)
+    sink = _native.Sink(plane, 0, NAME, 0, None, 1, 0, 0)
+    for call, *arguments in (
+        (plane.upcall, 1),
+        (plane.control, 1, 1),
+        (plane.open, 1, 0, len(NAME)),
+        (plane.open, 0, 0, 3),
+        (plane.bind, 1, NAME, source),
+        (plane.bind, 0, LONG_NAME, source),
+        (plane.unbind, 0, LONG_NAME),
+        (plane.inject, 1, NAME, b"", 0.0),
+        (sink.direct, 1, NAME),
+        (_native.Source, plane, 1, 0, None, 0.0),
+        (_native.Sink, plane, 1, NAME, 0, None, 1, 0, 0),
+    ):
+        with pytest.raises(ValueError, match=r"no such|a name is"):
+            call(*arguments)
+    with pytest.raises(TypeError):
+        plane.bind(0, NAME, sink)
+    with pytest.raises(TypeError):
+        sink.attach(plane, 0.0)
+
+
+def test_muting_by_what_is_neither_true_nor_false(plane: Any) -> None:
+    class Undecided:
+        def __bool__(self) -> bool:
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        _native.Source(plane, 0, 0, None, 0.0).mute(Undecided())
+
+
+def references(*things: object) -> list[int]:
+    return [sys.getrefcount(thing) for thing in things]
+
+
+def test_what_is_in_use_stays_and_then_goes(plane: Any) -> None:
+    """Every reference that was taken is given back."""
+    keys, other_keys = object(), object()
+    all_before = references(plane, keys, other_keys)
+    (before,) = references(keys)
+    source = _native.Source(plane, 0, 0, keys, 0.0)
+    sink = _native.Sink(plane, 0, NAME, 0, other_keys, 1, 0, 0)
+    plane.bind(0, NAME, source)
+    for _ in range(3):
+        sink.attach(source, 0.0)
+    for counted in (plane, source, sink):
+        counted.counters()
+    del source, counted  # the sink still follows it
+    assert references(keys) == [before + 1]
+    sink.detach()
+    assert references(keys) == [before]
+    del sink
+    assert references(plane, keys, other_keys) == all_before
+
+
+def test_a_refusal_keeps_nothing(plane: Any) -> None:
+    keys = object()
+    before = references(plane, keys)
+    with pytest.raises(ValueError, match="no such"):
+        _native.Source(plane, 1, 0, keys, 0.0)
+    with pytest.raises(ValueError, match="no such"):
+        _native.Sink(plane, 0, LONG_NAME, 0, keys, 1, 0, 0)
+    assert references(plane, keys) == before
+
+
+def test_without_standard_input_it_closes_all_that_it_opened() -> None:
+    """Descriptor 0 is one like any other."""
+    code = """if True:
+        import os
+        from tests.relay.test_native import new_plane
+        os.close(0)
+        plane = new_plane()
+        assert os.readlink("/proc/self/fd/0").startswith("anon_inode")
+        del plane
+        assert os.open(os.devnull, os.O_RDONLY) == 0
+    """
+    subprocess.run([sys.executable, "-c", code], stdin=subprocess.PIPE, check=True, timeout=60)
