@@ -20,7 +20,7 @@ from signaling.errors import ConfigError
 ENVIRONMENT_PREFIX = "RTP_RELAY_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
-_LOCAL = "local"
+ANNOUNCE_LOCAL = "local"
 """Among the announced addresses: the machine's own stay announced, too."""
 
 
@@ -103,7 +103,7 @@ def _address(value: object) -> str:
 
 
 def _announced(value: object) -> str:
-    return _LOCAL if value == _LOCAL else _address(value)
+    return ANNOUNCE_LOCAL if value == ANNOUNCE_LOCAL else _address(value)
 
 
 def _path(value: object) -> Path:
@@ -223,10 +223,14 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _read(option: Option, given: object, source: str) -> Any:
     """One value, or a tuple of them for an option that may be given more than once."""
+    if not option.many:
+        return _read_one(option, given, source)
+    items = given if isinstance(given, list | tuple) else (given,)
+    return tuple(dict.fromkeys(_read_one(option, item, source) for item in items))
+
+
+def _read_one(option: Option, given: object, source: str) -> Any:
     try:
-        if not option.many:
-            return option.read(given)
-        items = given if isinstance(given, list | tuple) else (given,)
-        return tuple(dict.fromkeys(option.read(item) for item in items))
+        return option.read(given)
     except _Unusable as error:
         raise ConfigError(source, str(error), given) from None

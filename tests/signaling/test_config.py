@@ -145,6 +145,13 @@ def test_an_error_names_the_option_and_its_source(name: str, text: str, expected
         assert _error({}, {variable: text}).startswith(f"{variable}: {expected}, got ")
 
 
+def test_an_error_shows_the_one_that_is_wrong_of_several() -> None:
+    expected = "expected an IPv4 or IPv6 address, got 'x'"
+    assert _error({"announce": ("192.0.2.1", "x")}, {}) == f"--announce: {expected}"
+    variable = {"RTP_RELAY_MEDIA_HOST": "::1,x"}
+    assert _error({}, variable) == f"RTP_RELAY_MEDIA_HOST: {expected}"
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
