@@ -11,7 +11,7 @@ from dataclasses import asdict
 from ipaddress import ip_address
 
 from relay import IceCandidate, ParameterError, PlaneKind, Relay, RelayConfig, RelayError
-from signaling.config import Config
+from signaling.config import ANNOUNCE_LOCAL, Config
 from signaling.errors import ConfigError, StartError
 from signaling.rooms import Rooms
 from signaling.server import SignalingServer
@@ -101,6 +101,12 @@ class Service:
         lines.append(f"Media plane: {self._media_plane()}")
         lines.append("Candidates that clients will get:")
         lines += [f"  {self._candidate_line(item)}" for item in self._relay.candidates]
+        told = {ip_address(item.address) for item in self._relay.candidates}
+        lines += [
+            f"Warning: clients are not told {host}: no media address is of its family."
+            for host in config.announce
+            if host != ANNOUNCE_LOCAL and ip_address(host) not in told
+        ]
         if config.cert is None and not _is_loopback(config.host):
             lines.append(
                 "Warning: without --cert and --key browsers give a microphone to pages on localhost"

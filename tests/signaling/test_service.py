@@ -73,6 +73,16 @@ async def test_a_host_for_others_without_a_certificate_is_warned_of() -> None:
     assert lines[-1].startswith("Warning: without --cert and --key browsers")
 
 
+async def test_an_announced_address_that_nobody_is_told_is_warned_of() -> None:
+    announce = "203.0.113.7", "2001:DB8::7", "local"
+    config = replace(_config(announce=announce), media_host=("127.0.0.1",))
+    async with _started(config) as service:
+        warnings = [line for line in service.description() if line.startswith("Warning")]
+    assert warnings == [
+        "Warning: clients are not told 2001:DB8::7: no media address is of its family."
+    ]
+
+
 async def test_the_media_plane_is_named() -> None:
     config = replace(_config(), media_plane=PlaneKind.PYTHON)
     async with _started(config) as service:
