@@ -228,6 +228,9 @@ class PythonPlane:
         if source.muted:
             timeline.cut()
             return DropReason.RTP_MUTED
+        if header > FIXED_HEADER_LENGTH:
+            source.level_sum += data[start + 17] & 0x7F
+            source.level_count += 1
         marker = second & _MARKER
         if not timeline.joined:
             timeline.join(sequence)

@@ -31,7 +31,10 @@ try:
 except ImportError:  # it was installed without a compiler
     _native = None
 
-AVAILABLE: bool = _native is not None
+INTERFACE = 2
+"""Which of the extension's interfaces this module speaks; one that an older version left is of no use."""
+
+AVAILABLE: bool = getattr(_native, "INTERFACE", None) == INTERFACE
 
 MAX_THREADS = 16
 """As many as the C code has room for."""
@@ -60,14 +63,17 @@ class NativeSource:
 
     def counters(self) -> SourceCounters:
         """What came so far."""
-        (packets, payload_bytes, lost_before, received, base, highest, jitter, ssrc) = (
+        (packets, payload_bytes, lost_before, level_sum, level_count, *current) = (
             self.native.counters()
         )
+        received, base, highest, jitter, ssrc = current
         expected = highest - base + 1 if received else 0
         return SourceCounters(
             packets=packets,
             payload_bytes=payload_bytes,
             packets_lost=lost_before + max(0, expected - received),
+            level_sum=level_sum,
+            level_count=level_count,
             ssrc=ssrc,
             received=received,
             expected=expected,

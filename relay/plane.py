@@ -27,14 +27,18 @@ Control = Callable[[Path, bytes], None]
 class SourceCounters:
     """What came from one publisher.
 
-    packets, payload_bytes, packets_lost: since the beginning, over all of its SSRCs. The rest is of
-    the current SSRC (None before the first packet), for receiver reports: packets received and expected
-    so far, the highest extended sequence number, jitter in clock ticks.
+    packets, payload_bytes, packets_lost: since the beginning, over all of its SSRCs. level_sum,
+    level_count: the audio levels of what was not muted (RFC 6464: 0 loud to 127 silent, in -dBov), added
+    up, and of how many packets. The rest is of the current SSRC (None before the first packet), for
+    receiver reports: packets received and expected so far, the highest extended sequence number, jitter
+    in clock ticks.
     """
 
     packets: int
     payload_bytes: int
     packets_lost: int
+    level_sum: int
+    level_count: int
     ssrc: int | None
     received: int
     expected: int

@@ -46,6 +46,8 @@ class Source:
         "_ssrcs",
         "fans",
         "handle",
+        "level_count",
+        "level_sum",
         "muted",
         "packets",
         "payload_bytes",
@@ -68,6 +70,8 @@ class Source:
         self.muted = False
         self.packets = 0
         self.payload_bytes = 0
+        self.level_sum = 0
+        self.level_count = 0
 
     def admit(self, ssrc: int) -> None:
         """Remember an SSRC that authentic packets carry; beyond the bound the oldest is forgotten, but
@@ -105,6 +109,8 @@ class Source:
             packets=self.packets,
             payload_bytes=self.payload_bytes,
             packets_lost=self._lost_before + reception.lost,
+            level_sum=self.level_sum,
+            level_count=self.level_count,
             ssrc=self.ssrc,
             received=reception.received,
             expected=reception.expected,

@@ -62,6 +62,9 @@ class MediaPublisher(MediaConnection, Protocol):
     def stats(self) -> PublisherStats:
         """What came so far."""
 
+    def take_audio_level(self) -> int | None:
+        """How loud it was since the last call, in dBov; None when there was nothing to hear."""
+
 
 class MediaConsumer(MediaConnection, Protocol):
     """One publisher's voice, on its way to a browser."""

@@ -21,6 +21,7 @@ from signaling.messages import (
     ServerMessage,
     Stats,
 )
+from signaling.speech import Speech
 
 
 @dataclass(eq=False, slots=True)
@@ -57,12 +58,13 @@ class Participant:
 
 @dataclass(eq=False, slots=True)
 class Publication:
-    """A participant's voice. request: the answer that waits for its media. subscriptions: who hears it, by
-    participant id."""
+    """A participant's voice. request: the answer that waits for its media. speech: whether it is heard now.
+    subscriptions: who hears it, by participant id."""
 
     owner: Participant
     media: MediaPublisher
     request: PublishAudio | None = None
+    speech: Speech = field(default_factory=Speech)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
 
     @property

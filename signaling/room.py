@@ -23,6 +23,8 @@ from signaling.errors import ErrorCode, SignalingError
 from signaling.media import MediaRelay
 from signaling.messages import (
     AnyClientMessage,
+    AudioLevel,
+    AudioLevels,
     AudioPublished,
     CloseConsumer,
     ClosePublisher,
@@ -60,6 +62,7 @@ from signaling.negotiation import (
     write_candidate,
 )
 from signaling.participant import Participant, Publication, Subscription
+from signaling.speech import SILENCE
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +101,27 @@ class Room:
         SignalingError, and nothing has changed then.
         """
         return _HANDLERS[type(message)](self, participant, message)
+
+    def tell_levels(self, now: float) -> None:
+        """Tell everyone who is heard, and once more who just stopped; to be called several times a
+        second. now: seconds on any steady clock."""
+        levels = []
+        for publication in self._publications.values():
+            measured = publication.media.take_audio_level()
+            level = SILENCE if measured is None else measured
+            before = publication.speech.speaking
+            if publication.owner.muted:
+                publication.speech.reset()
+            elif publication.speech.update(level, now) or before:
+                levels.append(
+                    AudioLevel(
+                        participant_id=publication.owner.id,
+                        level=level,
+                        speaking=publication.speech.speaking,
+                    )
+                )
+        if levels:
+            self._tell_all(AudioLevels(levels=levels))
 
     # Publishing.
 

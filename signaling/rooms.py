@@ -53,3 +53,8 @@ class Rooms:
         finally:
             if not room.participants:
                 self._rooms.pop(room.name, None)
+
+    def tell_levels(self, now: float) -> None:
+        """Tell every room who is heard. now: seconds on any steady clock."""
+        for room in tuple(self._rooms.values()):
+            room.tell_levels(now)

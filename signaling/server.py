@@ -39,6 +39,9 @@ PING_INTERVAL = 20.0
 CLOSE_TIMEOUT = 3.0
 """Seconds that the other end has to answer a close frame."""
 
+LEVELS_INTERVAL = 0.2
+"""Seconds between two looks at who is heard."""
+
 GOING_AWAY = 1001
 UNSUPPORTED_DATA = 1003
 """Close codes (RFC 6455 §7.4.1)."""
@@ -65,6 +68,7 @@ class SignalingServer:
         self._outboxes: set[Outbox] = set()
         self._sockets: WeakSet[ServerConnection] = WeakSet()
         self._shutting_down = False
+        self._levels: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
@@ -92,10 +96,22 @@ class SignalingServer:
             where = f"cannot listen on {self._host} port {self._port}"
             raise StartError(where, _reason(error)) from error
         self._port = self._server.sockets[0].getsockname()[1]
+        self._levels = asyncio.create_task(self._tell_levels())
+
+    async def _tell_levels(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LEVELS_INTERVAL)
+            try:
+                self._rooms.tell_levels(loop.time())
+            except Exception:
+                logger.exception("the levels of the rooms could not be told")
 
     def drain(self) -> None:
         """Take no more sockets, and no more messages from those that are open."""
         self._shutting_down = True
+        if self._levels is not None:
+            self._levels.cancel()
         if self._server is not None:
             self._server.close(close_connections=False)
 
@@ -112,6 +128,8 @@ class SignalingServer:
             if socket.state is State.CONNECTING and transport is not None:
                 transport.abort()
         await self._server.wait_closed()
+        if self._levels is not None:
+            await asyncio.gather(self._levels, return_exceptions=True)
 
     def _create_connection(self, *arguments: Any, **options: Any) -> ServerConnection:
         """The library's own connection, which is known here before it has asked for anything."""

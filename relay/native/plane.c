@@ -463,6 +463,10 @@ static enum drop_reason forward(struct thread *thread, struct source *source, un
         source->timeline.joined = false;
         return DROP_RTP_MUTED;
     }
+    if (header > 12) {
+        source->level_sum += data[17] & 0x7F;
+        source->level_count++;
+    }
     unsigned char marker = data[1] & 0x80;
     if (!source->timeline.joined) {
         join(&source->timeline, sequence);

@@ -100,7 +100,7 @@ struct source {
     uint64_t lost_before;
     struct reception reception;
     struct timeline timeline;
-    uint64_t packets, payload_bytes;
+    uint64_t packets, payload_bytes, level_sum, level_count;
     unsigned references; /* table entries that name it */
     struct leg legs[MAX_THREADS];
 };

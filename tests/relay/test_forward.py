@@ -8,6 +8,7 @@ import time
 import pytest
 
 from relay.forward import MAX_ROUNDS
+from relay.parameters import AUDIO_LEVEL_ID
 from relay.rtp import RtpPacket, build_rtp
 from relay.sequence import ticks, timestamp_delta
 from relay.srtp import PROFILES, SrtpProfile
@@ -212,3 +213,18 @@ async def test_more_listeners_than_a_native_batch_holds(studio: Studio) -> None:
     await studio.settle()
     assert all(heard(listener) == contiguous(0, 1) for listener in listeners)
     assert studio.plane.counters().packets_forwarded == 2 * len(listeners)
+
+
+async def test_audio_levels_add_up(studio: Studio) -> None:
+    """Whatever form they come in; what is muted is not heard."""
+    speaker = studio.speaker()
+    speaker.say(wire(1, 960, VOICE, level=30), wire(2, 1920, VOICE, level=0x80 | 20))
+    speaker.say(wire(3, 2880, VOICE))
+    two_byte = ((AUDIO_LEVEL_ID, b"\x0a"), (7, b"x" * 20))
+    speaker.say(build_rtp(RtpPacket(OPUS, 4, 3840, VOICE, b"opus", extensions=two_byte)))
+    await studio.settle()
+    speaker.source.muted = True
+    speaker.say(wire(5, 4800, VOICE, level=1))
+    await studio.settle()
+    counters = speaker.source.counters()
+    assert (counters.level_sum, counters.level_count) == (60, 3)

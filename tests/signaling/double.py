@@ -94,6 +94,7 @@ class Publisher(Connection):
         self.room = room
         self.track_id = f"track-{self.number}"
         self.muted = False
+        self.level: int | None = None
         self.consumers: list[Consumer] = []
 
     def close(self, reason: CloseReason = CloseReason.CLOSED) -> None:
@@ -104,6 +105,10 @@ class Publisher(Connection):
 
     def stats(self) -> PublisherStats:
         return PublisherStats(10, 1000, 1, 0.002, None)
+
+    def take_audio_level(self) -> int | None:
+        level, self.level = self.level, None
+        return level
 
 
 class Consumer(Connection):

@@ -375,3 +375,50 @@ def test_a_relay_that_closes_says_shutdown(lab: Lab, ada: Client, bob: Client) -
         {"type": "consumer_closed", "consumer_id": consumer.id, "reason": "shutdown"},
         {"type": "publisher_closed", "publisher_id": publisher.id, "reason": "shutdown"},
     ]
+
+
+def test_everyone_is_told_who_is_heard_and_once_who_stopped(
+    lab: Lab, ada: Client, bob: Client
+) -> None:
+    speaking, silent = ada.publish(), bob.publish()
+    room = lab.rooms
+    lab.take_all()
+
+    speaking.level, silent.level = -20, -80
+    room.tell_levels(0.0)
+    heard = {"participant_id": ada.id, "level": -20, "speaking": True}
+    assert ada.take() == bob.take() == [{"type": "audio_levels", "levels": [heard]}]
+
+    room.tell_levels(10.0)
+    stopped = {"participant_id": ada.id, "level": -127, "speaking": False}
+    assert ada.take() == bob.take() == [{"type": "audio_levels", "levels": [stopped]}]
+
+    room.tell_levels(11.0)
+    assert ada.take() == bob.take() == []
+
+
+def test_the_muted_are_not_heard(lab: Lab, ada: Client, bob: Client) -> None:
+    publisher = ada.publish()
+    room = lab.rooms
+    publisher.level = -20
+    room.tell_levels(0.0)
+    ada.ask("set_muted", muted=True)
+    lab.take_all()
+
+    publisher.level = -20
+    room.tell_levels(0.2)
+    room.tell_levels(10.0)
+
+    assert ada.take() == bob.take() == []
+
+
+def test_levels_stay_in_their_room(lab: Lab, ada: Client) -> None:
+    stranger = lab.client()
+    stranger.join("elsewhere", "Eve")
+    stranger.publish().level = -10
+    lab.take_all()
+
+    lab.rooms.tell_levels(0.0)
+
+    assert ada.take() == []
+    assert [message["type"] for message in stranger.take()] == ["audio_levels"]
