@@ -341,7 +341,7 @@ void thread_flush(struct thread *thread)
 /* The first packet of a source is sent: its timestamp, at least one frame after the last. */
 static uint32_t begin_sink(struct sink *sink, uint32_t timestamp)
 {
-    int32_t behind = FRAME_TICKS - (int32_t)(timestamp - sink->timestamp);
+    int64_t behind = FRAME_TICKS - (int64_t)(int32_t)(timestamp - sink->timestamp);
     sink->fresh = false;
     if (!sink->begun || behind <= 0)
         return timestamp;

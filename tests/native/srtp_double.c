@@ -4,10 +4,19 @@
 
 #include <string.h>
 
+static unsigned find_stream(const struct srtp_double *srtp, uint32_t ssrc)
+{
+    unsigned at = 0;
+    while (at < srtp->stream_count && srtp->streams[at] != ssrc)
+        at++;
+    return at;
+}
+
 static int unprotect(void *context, void *packet, int *length)
 {
     struct srtp_double *srtp = context;
     const unsigned char *data = packet;
+    uint32_t ssrc; /* as on the wire, here and in libsrtp's own interface */
     CHECK(((uintptr_t)packet & 3) == 0); /* libsrtp reads words */
     if (*length < (int)sizeof srtp->latest + TAG_LENGTH)
         return ANY_FAILURE;
@@ -15,6 +24,11 @@ static int unprotect(void *context, void *packet, int *length)
     if (data[*length] >= FIRST_STATUS)
         return data[*length] - FIRST_STATUS + ANY_FAILURE;
     memcpy(srtp->latest, data, sizeof srtp->latest);
+    memcpy(&ssrc, data + 8, sizeof ssrc);
+    if (find_stream(srtp, ssrc) == srtp->stream_count) {
+        CHECK(srtp->stream_count < MAX_STREAMS); /* else their number is not bounded */
+        srtp->streams[srtp->stream_count++] = ssrc;
+    }
     return 0;
 }
 
@@ -26,7 +40,9 @@ static int protect(void *context, void *packet, int *length)
         srtp->refused++;
         return ANY_FAILURE;
     }
-    memset((unsigned char *)packet + *length, AUTHENTIC, TAG_LENGTH);
+    if (srtp->observe)
+        srtp->observe(srtp, packet, (size_t)*length);
+    memset((unsigned char *)packet + *length, 0, TAG_LENGTH);
     *length += TAG_LENGTH;
     srtp->protected++;
     return 0;
@@ -34,8 +50,10 @@ static int protect(void *context, void *packet, int *length)
 
 static int remove_stream(void *context, uint32_t ssrc)
 {
-    (void)ssrc;
-    ((struct srtp_double *)context)->forgotten++;
+    struct srtp_double *srtp = context;
+    unsigned at = find_stream(srtp, ssrc);
+    CHECK(at < srtp->stream_count);
+    srtp->streams[at] = srtp->streams[--srtp->stream_count];
     return 0;
 }
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from relay.sequence import timestamp_delta
 from relay.stats import DropReason
 
 from .media import (
+    FRAME,
     IPV4,
     IPV6,
     STUN,
@@ -15,6 +17,7 @@ from .media import (
     contiguous,
     frame,
     heard,
+    wire,
 )
 
 
@@ -242,3 +245,19 @@ async def test_a_listener_that_goes_takes_nothing_along(studio: Studio) -> None:
     await studio.settle()
     assert heard(leaves) == contiguous(0)
     assert heard(stays) == contiguous(0, 1)
+
+
+@pytest.mark.parametrize("leap", [2**31 - FRAME, 2**31, 2**31 + FRAME, 2**32 - 1])
+async def test_a_switch_to_whose_clock_leaps(studio: Studio, leap: int) -> None:
+    """A leap back, as far as 32 bits tell, is no way for a listener's clock."""
+    one, two = studio.speaker(), studio.speaker()
+    listener = studio.listener()
+    now = studio.began
+    for index, (speaker, timestamp) in enumerate([(one, 0), (two, 0), (two, leap + FRAME)]):
+        if index != 1:
+            studio.attach(listener, speaker, now)
+        packet = speaker.protected(wire(index, timestamp, VOICE))
+        studio.plane.inject(speaker.path, packet, now)
+    first, second = await listener.hears(2)
+    step = int.from_bytes(second[4:8], "big") - int.from_bytes(first[4:8], "big")
+    assert step % 2**32 == max(FRAME, timestamp_delta(leap + FRAME, 0))

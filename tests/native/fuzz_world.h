@@ -1,0 +1,106 @@
+/* A plane without sockets and without running threads, and a model of what it must do.
+
+   Sources are `voices` and sinks are `ears` here: each is the plane's part, the stand-in for its libsrtp
+   context, and what the model knows. Every step compares the two. */
+
+#ifndef RTP_RELAY_TESTS_FUZZ_WORLD_H
+#define RTP_RELAY_TESTS_FUZZ_WORLD_H
+
+#include "srtp_double.h"
+
+enum {
+    THREADS = 2,
+    PORTS = 3, /* two of the first thread, one of the second */
+    ADDRESSES = 64,
+    VOICES = 4,
+    EARS = 8,
+    MAX_TAKEN = 64,        /* packets from an inbox in one step */
+    QUEUE = 2 * SEND_BATCH /* more packets than wait to be sent */
+};
+
+/* What the system makes of a sendmmsg. */
+enum network {
+    SENDS,
+    SENDS_SOME,
+    FILLS_UP, /* sends some, and then is full */
+    IS_INTERRUPTED,
+    IS_FULL,
+    HAS_NO_BUFFERS,
+    REFUSES,
+    NETWORKS
+};
+
+struct voice {
+    struct srtp_double srtp;
+    struct source source;
+    bool joined; /* the next packet goes on where the one before ended */
+    uint32_t ssrc;
+    int64_t highest, floor; /* since it joined */
+};
+
+struct ear {
+    struct srtp_double srtp; /* first: the context tells whose it is */
+    struct sink sink;
+    bool fresh, begun;
+    uint16_t sequence; /* of the packet furthest on */
+    uint32_t timestamp;
+    unsigned loose; /* packets that need not follow the one before */
+    uint64_t refused;
+    uint16_t queue[QUEUE]; /* numbers that were protected and not yet sent */
+    unsigned head, tail;
+};
+
+struct heard { /* a packet that was protected in this step */
+    struct ear *ear;
+    uint16_t sequence;
+    uint32_t timestamp;
+    bool marker;
+};
+
+struct passed { /* a datagram on its way up */
+    const struct port *port;
+    unsigned address;
+    size_t length;
+    unsigned char last;
+};
+
+struct world {
+    struct thread *threads[THREADS]; /* these two first: they stay from one course of events to the next */
+    struct port *ports[PORTS];
+    struct voice *voices[VOICES];
+    struct ear *ears[EARS];
+    struct voice *bound[PORTS][ADDRESSES];
+    struct passed passed[THREADS][CONTROL_RING];
+    unsigned read[THREADS];
+    enum network network;
+    double now;
+    uint64_t datagrams, protected, refused_by_srtp, sent, full, refused_by_system;
+    struct heard heard[EARS * MAX_TAKEN];
+    unsigned heard_count;
+};
+
+enum place { FOLLOWS, LEAVES_A_GAP, IS_LATE, IS_STALE }; /* a packet, after the one before */
+
+/* Begin anew, in zeroed memory or where another course of events was closed. seed: of the hash of addresses. */
+void world_open(struct world *world, uint32_t seed);
+void world_close(struct world *world);
+
+/* Steps; indices within the bounds above. */
+void world_take(struct world *world, unsigned port, unsigned address, const unsigned char *datagram,
+                size_t length);
+void world_take_inbox(struct world *world, unsigned thread, unsigned most);
+void world_read_control(struct world *world, unsigned thread, unsigned most);
+void world_flush(struct world *world);
+void world_bind(struct world *world, unsigned port, unsigned address, unsigned voice);
+void world_unbind(struct world *world, unsigned port, unsigned address);
+void world_attach(struct world *world, unsigned ear, unsigned voice);
+void world_detach(struct world *world, unsigned ear);
+void world_direct(struct world *world, unsigned ear, unsigned port, unsigned address);
+void world_replace_voice(struct world *world, unsigned voice, unsigned home);
+void world_replace_ear(struct world *world, unsigned ear, unsigned port, uint16_t sequence,
+                       uint32_t timestamp);
+
+/* Between two steps: all counters and tables are as they should be. */
+void world_check(struct world *world);
+
+#endif
