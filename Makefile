@@ -13,7 +13,7 @@ NATIVE := $(wildcard relay/native/*.[ch])
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: help run test test-quick check format lock bench clean
+.PHONY: help run test test-quick check sanitize fuzz format lock bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,12 @@ check: $(DEV) ## check format, lint, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+sanitize: $(DEV) ## run the C code's tests under sanitizers, and a fuzzer for 20 seconds
+	@exec scripts/sanitize $(BIN)/python
+
+fuzz: ## run the fuzzer for a minute, or longer: make fuzz ARGS=600
+	@exec scripts/fuzz $(ARGS)
 
 format: $(DEV) ## rewrite the source in the project's format
 	$(BIN)/ruff check --select I --fix .

@@ -81,7 +81,7 @@ struct world {
 
 enum place { FOLLOWS, LEAVES_A_GAP, IS_LATE, IS_STALE }; /* a packet, after the one before */
 
-/* Begin anew, in zeroed memory or where another course of events was closed. seed: of the hash of addresses. */
+/* Begin anew, in zeroed memory or where another course of events was closed. seed: of the addresses' hash. */
 void world_open(struct world *world, uint32_t seed);
 void world_close(struct world *world);
 
@@ -102,5 +102,15 @@ void world_replace_ear(struct world *world, unsigned ear, unsigned port, uint16_
 
 /* Between two steps: all counters and tables are as they should be. */
 void world_check(struct world *world);
+
+/* What fuzz_world.c, which does things, and fuzz_model.c, which compares, have of each other. */
+extern struct world *world_current; /* for what stands in for libsrtp and for the system */
+struct sockaddr_storage name_of(const struct port *port, unsigned address);
+uint64_t world_drops(const struct world *world, enum drop_reason reason);
+uint64_t world_dropped(const struct world *world); /* of what came, for whatever reason */
+void world_observe(struct srtp_double *srtp, const unsigned char *packet, size_t length);
+void world_loosen(struct world *world, const struct voice *voice);
+enum place place_of(struct voice *voice);
+void world_check_heard(struct world *world);
 
 #endif

@@ -1,3 +1,5 @@
+/* See srtp_double.h. */
+
 #include "srtp_double.h"
 
 #include "check.h"

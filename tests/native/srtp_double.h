@@ -1,8 +1,8 @@
 /* What stands in for libsrtp: packets are in clear, with a tag of 16 bytes behind them.
 
-   The first byte of the tag tells what unprotecting gives: from FIRST_STATUS on, an srtp_err_status_t that
-   is none of success, below that success. So whoever
-   makes datagrams gets through whenever they want to. */
+   The first byte of the tag tells what unprotecting gives: from FIRST_STATUS on, the first failure of
+   srtp_err_status_t and those that come after it, below that success. So whoever makes datagrams gets
+   through whenever they want to. */
 
 #ifndef RTP_RELAY_TESTS_SRTP_DOUBLE_H
 #define RTP_RELAY_TESTS_SRTP_DOUBLE_H
