@@ -40,12 +40,14 @@ _EXPECTED_ONCE = 20e-6
 """Seconds of CPU time for a forwarded packet, and for what is done once for all consumers: so that a
 sample is as long as it should be."""
 
-_SETTLE_STEPS = 200
-"""Of 50 ms: longer than any queue lasts."""
+FLOOD_CONSUMERS = 500
+FLOOD_PACKETS = 256
+"""That wait in a plane's socket at once; a receive buffer of the usual size holds them."""
 
-_FLOOD_CONSUMERS = 500
-_FLOOD_INTERVAL = NANOSECONDS // 1500
-"""Between packets to 500 consumers each, twice as many as a thread can forward."""
+FLOOD_PATIENCE = 10.0
+_POLL_INTERVAL = 0.001
+_FLOOD_EXPECTED = 0.2
+"""Seconds that such a flood takes, to know how many make a sample."""
 
 
 def fan_out(kind: PlaneKind, consumers: int, effort: Effort) -> Figures:
@@ -106,50 +108,72 @@ def threads(effort: Effort) -> Figures:
 async def _threads(effort: Effort) -> Figures:
     raise_descriptor_limit()
     floor = Tool("floor")
-    consumers = 20 if effort.quick else _FLOOD_CONSUMERS
+    consumers = 20 if effort.quick else FLOOD_CONSUMERS
     receivers = [Receivers(floor, consumers) for _ in range(2)]
     publishers = [Publisher(floor) for _ in range(2)]
+    floors = [_Floor(floor, *pair) for pair in zip(publishers, receivers, strict=True)]
+    plane, bare = {1: 0.0, 2: 0.0}, {1: 0.0, 2: 0.0}
+    floods = max(1, int(effort.rounds * effort.sample_seconds / _FLOOD_EXPECTED))
     with closing_all(*receivers, *publishers):
         async with open_wiring(PlaneKind.NATIVE, threads=2) as wiring:
             for thread, (publisher, receiver) in enumerate(zip(publishers, receivers, strict=True)):
                 wiring.connect(publisher, receiver, thread)
-            measure = partial(_saturate, floor, wiring, effort)
-            one = two = 0.0
-            for _ in range(effort.rounds):
-                one += await measure(publishers[:1])
-                two += await measure(publishers)
+            for _ in range(floods):
+                for count in plane:
+                    plane[count] += await _flood(floor, wiring, publishers[:count], receivers)
+                    bare[count] += await _flood_floor(floors[:count])
+    packets = floods * FLOOD_PACKETS * consumers
     return {
-        "one": one / effort.rounds,
-        "two": two / effort.rounds,
-        "ratio": two / one,
+        "one": packets / plane[1],
+        "two": 2 * packets / plane[2],
+        "ratio": 2 * plane[1] / plane[2],
+        "floor ratio": 2 * bare[1] / bare[2],
     }
 
 
-async def _saturate(
-    floor: Tool, wiring: Wiring, effort: Effort, publishers: list[Publisher]
+class _Floor:
+    """Floor (a) as a thread that goes on where it was."""
+
+    def __init__(self, floor: Tool, publisher: Publisher, receivers: Receivers) -> None:
+        self._floor, self._publisher, self._receivers = floor, publisher, receivers
+        self._outbound = Outbound(floor, len(receivers.addresses))
+        self._sequence = 1
+
+    async def run(self) -> None:
+        """Send as many packets as a flood has, to every receiver."""
+        sequence, self._sequence = self._sequence, self._sequence + FLOOD_PACKETS
+        await in_thread(
+            self._floor.lib.floor_fan_out,
+            self._receivers.native,
+            self._publisher.native.descriptor,
+            self._outbound.native,
+            PROTECT,
+            sequence,
+            FLOOD_PACKETS,
+        )
+
+
+async def _flood_floor(floors: list[_Floor]) -> float:
+    """Run floors side by side; seconds until all are done."""
+    begin = time.perf_counter()
+    await asyncio.gather(*(floor.run() for floor in floors))
+    return time.perf_counter() - begin
+
+
+async def _flood(
+    floor: Tool, wiring: Wiring, publishers: list[Publisher], receivers: list[Receivers]
 ) -> float:
-    """Forwarded packets per second while more come than can go."""
-    seconds = max(0.1, effort.seconds / 3)
-    count = int(seconds * NANOSECONDS / _FLOOD_INTERVAL)
-    flooding = [
-        asyncio.ensure_future(in_thread(floor.lib.flood, one.native, _FLOOD_INTERVAL, count))
-        for one in publishers
-    ]
-    await asyncio.sleep(seconds / 10)  # until there is a queue
-    begin, before = time.perf_counter(), wiring.forwarded()
-    await asyncio.gather(*flooding)
-    rate = (wiring.forwarded() - before) / (time.perf_counter() - begin)
-    await _settle(wiring)
-    return rate
-
-
-async def _settle(wiring: Wiring) -> None:
-    """Wait until the plane has worked off what it has."""
-    before = -1
-    for _ in range(_SETTLE_STEPS):
-        if before == (before := wiring.forwarded()):
-            return
-        await asyncio.sleep(0.05)
+    """Let a queue of packets wait for each publisher's thread; seconds until all are forwarded."""
+    expected = FLOOD_PACKETS * sum(
+        len(receiver.addresses) for _, receiver in zip(publishers, receivers, strict=False)
+    )
+    before, begin = wiring.forwarded(), time.perf_counter()
+    for publisher in publishers:
+        floor.lib.flood(publisher.native, FLOOD_PACKETS)
+    async with asyncio.timeout(FLOOD_PATIENCE):
+        while wiring.forwarded() - before < expected:  # noqa: ASYNC110 - the threads tell nobody
+            await asyncio.sleep(_POLL_INTERVAL)
+    return time.perf_counter() - begin
 
 
 def _cases(quick: bool) -> list[Case]:
@@ -164,7 +188,7 @@ def _cases(quick: bool) -> list[Case]:
 def _thread_cases(quick: bool) -> list[Case]:
     if PlaneKind.NATIVE not in PLANES:
         return []
-    return [Case("1 to 20" if quick else f"1 to {_FLOOD_CONSUMERS}", threads, PlaneKind.NATIVE)]
+    return [Case("1 to 20" if quick else f"1 to {FLOOD_CONSUMERS}", threads, PlaneKind.NATIVE)]
 
 
 FAN_OUT = Group(
@@ -184,11 +208,12 @@ FAN_OUT = Group(
 THREADS = Group(
     key="threads",
     title="Media threads, packets forwarded per second when saturated",
-    note="Two publishers, one on each thread. The load comes from the same machine's cores.",
+    note="Two publishers, one on each thread. Floor: the C loop, on one thread and on two.",
     columns={
         "one": Unit.PACKETS_PER_SECOND,
         "two": Unit.PACKETS_PER_SECOND,
         "ratio": Unit.RATIO,
+        "floor ratio": Unit.RATIO,
     },
     cases=_thread_cases,
 )

@@ -154,13 +154,10 @@ unsigned feed(struct sender *sender, const struct receivers *receivers, unsigned
     return count;
 }
 
-void flood(struct sender *sender, int64_t interval, unsigned count)
+void flood(struct sender *sender, unsigned count)
 {
-    int64_t due = clock_nanoseconds(CLOCK_MONOTONIC);
-    for (unsigned sent = 0; sent < count; sent++, due += interval) {
-        sleep_until(due);
+    for (unsigned sent = 0; sent < count; sent++)
         send_packet(sender);
-    }
 }
 
 int write_packets(struct sender *sender, unsigned char *data, unsigned stride, unsigned count)

@@ -43,8 +43,8 @@ struct sender { /* a publisher, of SSRC 1 */
 unsigned feed(struct sender *sender, const struct receivers *receivers, unsigned count,
               int64_t patience);
 
-/* Send a packet every `interval` nanoseconds, `count` times, whatever becomes of them. */
-void flood(struct sender *sender, int64_t interval, unsigned count);
+/* Send packets at once, whatever becomes of them. */
+void flood(struct sender *sender, unsigned count);
 
 /* Protected packets of a publisher, `stride` bytes apart; their length. */
 int write_packets(struct sender *sender, unsigned char *data, unsigned stride, unsigned count);
