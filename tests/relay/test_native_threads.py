@@ -10,7 +10,7 @@ from relay.address import Address
 from relay.native import AVAILABLE, NativePlane
 from relay.plane import Control
 
-from .media import IPV4, IPV6, Studio, contiguous, frame, heard, open_studio
+from .media import FRAME, IPV4, IPV6, VOICE, Studio, contiguous, frame, heard, open_studio, wire
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="the native plane was not built")
 
@@ -90,6 +90,20 @@ async def test_speakers_and_listeners_come_and_go_under_load(studio: Studio) -> 
         del visitor.source, guest.sink
     packets = await stays.hears(100)
     assert numbers(packets) == list(range(100, 200))
+
+
+async def test_numbers_that_belong_together_are_read_together(studio: Studio) -> None:
+    speaker = studio.speaker(IPV4)
+    listeners = [studio.listener(speaker, host) for host in (IPV4, IPV6)]
+    payload = bytes(50)
+    for index in range(300):
+        speaker.say(wire(index, FRAME * index, VOICE, payload))
+        for counted in (speaker.source, *(listener.sink for listener in listeners)):
+            counters = counted.counters()
+            assert counters.payload_bytes == len(payload) * counters.packets
+    for listener in listeners:
+        await listener.hears(300)
+        assert listener.sink.counters().packets == 300
 
 
 async def test_the_same_thread_has_no_inbox(studio: Studio) -> None:
