@@ -40,8 +40,8 @@ PASSWORD_LENGTH = 24
 """Characters of 6 bits: 48 and 144 bits, where RFC 8445 §5.3 wants 24 and 128."""
 
 MAX_REMOTE_ADDRESSES = 32
-"""Remote candidates of one connection, signaled or peer-reflexive. RFC 8445 §6.1.2.5 bounds pairs by
-100; a browser on many interfaces has a dozen."""
+"""Remote candidates of one connection that were signaled, and as many that its checks came from. RFC
+8445 §6.1.2.5 bounds pairs by 100; a browser on many interfaces has a dozen."""
 
 MAX_ROLE_CONFLICTS = 4
 
@@ -140,6 +140,7 @@ class IceAgent:
         self.observer = observer
         self.mux = mux
         self._connection = _Connection(self, local)
+        self._validated: set[Path] = set()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -166,11 +167,20 @@ class IceAgent:
             self._connection.add_local_address(address)
 
     def receive_request(self, path: Path, message: stun.Message) -> None:
-        """Take an authentic Binding request."""
+        """Take an authentic Binding request. Before `start` it is answered and kept for then: a browser
+        checks as soon as it has made its answer, which may take its time to come here."""
         protocol = self._connection.protocol_at(path.local)
-        if protocol is not None:
-            remote = (path.remote.host, path.remote.port)
-            self._connection.request_received(message, remote, protocol)
+        if protocol is None or "PRIORITY" not in message.attributes:
+            self.mux.drop(DropReason.STUN_MALFORMED)
+            return
+        if path not in self._validated:
+            if len(self._validated) >= MAX_REMOTE_ADDRESSES:
+                self.mux.drop(DropReason.STUN_TOO_MANY_ADDRESSES)
+                return
+            self._validated.add(path)
+        self.observer.validated(path)
+        remote = (path.remote.host, path.remote.port)
+        self._connection.request_received(message, remote, protocol)
 
     def close(self) -> None:
         """Stop all checks. The agent is gone from the mux at once; its tasks end soon after."""
@@ -290,24 +300,6 @@ class _Connection(aioice.Connection):
             await self.connect()
         except ConnectionError as error:
             logger.debug("ICE ended before a pair was nominated: %s", error)
-
-    def check_incoming(
-        self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol
-    ) -> None:
-        """An authentic check came; aioice calls this once the other end's credentials are known."""
-        remote = Address(*addr)
-        known = any(
-            (candidate._network_host, candidate.port) == remote
-            for candidate in self._remote_candidates
-        )
-        if "PRIORITY" not in message.attributes:
-            self._agent.mux.drop(DropReason.STUN_MALFORMED)
-        elif not known and len(self._remote_candidates) >= MAX_REMOTE_ADDRESSES:
-            self._agent.mux.drop(DropReason.STUN_TOO_MANY_ADDRESSES)
-        else:
-            assert isinstance(protocol, _Protocol)
-            self._agent.observer.validated(Path(protocol.local, remote))
-            super().check_incoming(message, addr, protocol)
 
     def check_complete(self, pair: CandidatePair) -> None:
         """A check of ours ended: it may have nominated another pair."""

@@ -34,6 +34,10 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 20.0
 """Seconds from the other end's parameters to the first possible media."""
 
+MAX_EARLY_DTLS = 4
+"""Datagrams that are kept for the other end's parameters: a browser shakes hands as soon as ICE lets it,
+and its ClientHello takes two. Later ones are dropped; it repeats them."""
+
 MAX_RTCP_SOURCES = 8
 """SSRCs that a peer's reports may come from; the oldest is forgotten when one more comes."""
 
@@ -79,6 +83,7 @@ class Transport:
             local, IceObserver(self._path_validated, self._path_selected, self._ice_failed)
         )
         self._remote: TransportParameters | None = None
+        self._early_dtls: list[tuple[Path, bytes]] = []
         self._dtls: DtlsEndpoint | None = None
         self._dtls_path: Path | None = None
         self._selected: Path | None = None
@@ -110,6 +115,9 @@ class Transport:
         for candidate in remote.candidates:
             self._ice.add_remote_candidate(candidate)
         self._ice.start(remote.ice)
+        early, self._early_dtls = self._early_dtls, []
+        for path, datagram in early:
+            self.receive_dtls(path, datagram)
 
     def add_remote_candidate(self, candidate: IceCandidate) -> None:
         """Try one more address of the peer."""
@@ -144,8 +152,11 @@ class Transport:
 
     def receive_dtls(self, path: Path, datagram: bytes) -> None:
         """Take a DTLS datagram that came by a bound path."""
-        if self._remote is None or self.state is ConnectionState.CLOSED:
+        if self.state is ConnectionState.CLOSED:
             self._router.drop(DropReason.DTLS_UNEXPECTED)
+            return
+        if self._remote is None:
+            self._keep_early(path, datagram)
             return
         if self._dtls is None:
             self._start_dtls(path)
@@ -155,6 +166,12 @@ class Transport:
         if dropped is not None:
             self._router.drop(dropped)
         self._after_dtls()
+
+    def _keep_early(self, path: Path, datagram: bytes) -> None:
+        if len(self._early_dtls) < MAX_EARLY_DTLS:
+            self._early_dtls.append((path, datagram))
+        else:
+            self._router.drop(DropReason.DTLS_UNEXPECTED)
 
     def receive_rtcp(self, path: Path, datagram: bytes) -> None:
         """Take an SRTCP datagram that came by a bound path."""

@@ -53,7 +53,6 @@ class TestContract:
             (aioice.Connection, "_add_remote_candidate", ["remote_candidate", "network_host"]),
             (aioice.Connection, "_pair_remote_candidate", ["remote_candidate"]),
             (aioice.Connection, "sort_check_list", []),
-            (aioice.Connection, "check_incoming", ["message", "addr", "protocol"]),
             (aioice.Connection, "check_complete", ["pair"]),
             (aioice.Connection, "request_received", ["message", "addr", "protocol"]),
             (aioice.Connection, "query_consent", []),
@@ -83,7 +82,6 @@ class TestContract:
         assert all(map(inspect.iscoroutinefunction, coroutines))
         plain = (
             aioice.Connection._add_remote_candidate,
-            aioice.Connection.check_incoming,
             aioice.Connection.check_complete,
             aioice.Connection.request_received,
         )
@@ -284,7 +282,7 @@ class TestConnectivity:
         peer.check(ICE_CONTROLLED=None, ICE_CONTROLLING=0)
         await asyncio.sleep(0)
         assert [response.error_code for response in peer.responses] == [487]
-        assert observed.validated == []
+        assert observed.validated == [PATH]  # refused, but authentic: the peer is there
 
 
 class TestLoopback:
@@ -427,6 +425,26 @@ class TestRefused:
         for _ in range(5):
             await asyncio.sleep(0)
         assert observed.selected == []
+
+    async def test_a_check_before_the_answer_validates_its_path(
+        self, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        peer.check()
+        assert observed.validated == [PATH]
+        await until(lambda: bool(peer.responses))
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected(PATH)
+
+    async def test_signaled_candidates_leave_room_for_the_peers_own_checks(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        for number in range(3 * ice.MAX_REMOTE_ADDRESSES):
+            agent.add_remote_candidate(candidate(Address("203.0.113.9", 1_000 + number)))
+        agent.start(PEER_PARAMETERS)
+        await asyncio.sleep(0)
+        peer.check()
+        await observed.until_selected(PATH)
+        assert network.drops == {}
 
     async def test_too_many_addresses(
         self, network: Network, agent: IceAgent, observed: Observed

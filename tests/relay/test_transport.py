@@ -13,7 +13,7 @@ from relay.errors import InvalidStateError, ParameterError
 from relay.events import ConnectionState
 from relay.parameters import DtlsFingerprint, DtlsRole, IceParameters
 from relay.stats import DropReason
-from relay.transport import Transport
+from relay.transport import MAX_EARLY_DTLS, Transport
 
 from .fake_plane import OURS, DtlsPeer, FakeNetwork, Recorder
 from .ice_peer import LOCAL, PATH, REMOTE, candidate
@@ -192,10 +192,21 @@ class TestDtls:
     async def test_before_the_answer(
         self, network: FakeNetwork, transport: Transport, peer: DtlsPeer
     ) -> None:
-        # A check that came early validates nothing yet: the peer's credentials are unknown.
+        """A browser does not wait until its answer has come here; nothing of its handshake is lost."""
         peer.check()
         peer.speak_dtls()
-        assert network.router.drops == {DropReason.DTLS_UNKNOWN_ADDRESS: 1}
+        assert transport.state is ConnectionState.NEW
+        transport.connect(peer.parameters())
+        await until(lambda: transport.state is ConnectionState.CONNECTED)
+        assert network.router.drops == {}
+
+    async def test_no_more_is_kept_than_a_hello_takes(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer
+    ) -> None:
+        peer.check()
+        for _ in range(3 * MAX_EARLY_DTLS):
+            peer.speak_dtls()
+        assert network.router.drops == {DropReason.DTLS_UNEXPECTED: 2 * MAX_EARLY_DTLS}
 
     async def test_repeats_a_lost_flight(
         self,
