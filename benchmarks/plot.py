@@ -18,7 +18,7 @@ from .growth import CONSUMERS, ROOM_SIZE, ROOMS
 from .process import Shape, rooms
 from .runner import Row
 
-WIDTH, HEIGHT = 900, 420
+WIDTH, HEIGHT = 930, 420
 _PANEL_WIDTH, _PANEL_HEIGHT = 360, 270
 _TOP, _LEFTS = 70, (60, 500)
 _COLORS = {"native": "#1f8a70", "python": "#c2571a", "floor": "#7a7f87"}
