@@ -65,8 +65,10 @@ class Site:
     def __init__(self, health: Callable[[], object], root: Traversable | None = None) -> None:
         self._health = health
         self._files = dict(_read_folder(root or files("signaling") / "web", "/"))
-        if f"/{_INDEX}" in self._files:
-            self._files["/"] = self._files[f"/{_INDEX}"]
+        folders = [path.removesuffix(_INDEX) for path in self._files if path.endswith(f"/{_INDEX}")]
+        self._files |= {folder: self._files[folder + _INDEX] for folder in folders}
+        # Without its slash a folder's page would look for its files beside the folder.
+        self._folders = {folder.rstrip("/") for folder in folders} - {""}
 
     def respond(self, method: str, target: str, if_none_match: str | None = None) -> Page:
         """The response to a request. target: the path with its query; if_none_match: that header."""
@@ -82,6 +84,10 @@ class Site:
         if path == HEALTH_PATH:
             body = json.dumps(self._health()).encode() + b"\n"
             return _page(HTTPStatus.OK, "application/json", body, ("Cache-Control", "no-store"))
+        if path in self._folders:
+            # Relative, since a proxy may have put the site under a path of its own.
+            location = f"{PurePosixPath(path).name}/"
+            return _page(HTTPStatus.PERMANENT_REDIRECT, _TEXT, b"", ("Location", location))
         file = self._files.get(path)
         if file is None:
             return _page(

@@ -18,6 +18,8 @@ def folder(tmp_path: Path) -> Path:
     (root / "js").mkdir(parents=True)
     (root / "index.html").write_text("<!doctype html>")
     (root / "js" / "main.js").write_text("export {}")
+    (root / "board").mkdir()
+    (root / "board" / "index.html").write_text("<!doctype html><title>board</title>")
     (root / "mark.svg").write_text("<svg/>")
     (root / "style.css").write_text("body {}")
     (root / "data.bin").write_bytes(b"\x00")
@@ -40,6 +42,7 @@ def _header(page: Page, name: str) -> str | None:
         ("/", "text/html; charset=utf-8", b"<!doctype html>"),
         ("/?room=tea&name=Ada", "text/html; charset=utf-8", b"<!doctype html>"),
         ("/index.html", "text/html; charset=utf-8", b"<!doctype html>"),
+        ("/board/", "text/html; charset=utf-8", b"<!doctype html><title>board</title>"),
         ("/js/main.js", "text/javascript; charset=utf-8", b"export {}"),
         ("/style.css", "text/css; charset=utf-8", b"body {}"),
         ("/mark.svg", "image/svg+xml", b"<svg/>"),
@@ -53,6 +56,14 @@ def test_a_file(site: Site, target: str, content_type: str, body: bytes) -> None
     assert _header(page, "Content-Type") == content_type
     assert _header(page, "X-Content-Type-Options") == "nosniff"
     assert _header(page, "Cache-Control") == "no-cache"
+
+
+@pytest.mark.parametrize("target", ["/board", "/board?a=1"])
+def test_a_folder_s_page_is_behind_its_slash(site: Site, target: str) -> None:
+    page = site.respond("GET", target)
+
+    assert page.status is HTTPStatus.PERMANENT_REDIRECT
+    assert _header(page, "Location") == "board/"
 
 
 @pytest.mark.parametrize(
