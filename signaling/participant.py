@@ -58,12 +58,13 @@ class Participant:
 
 @dataclass(eq=False, slots=True)
 class Publication:
-    """A participant's voice. request: the answer that waits for its media. speech: whether it is heard now.
-    subscriptions: who hears it, by participant id."""
+    """A participant's voice. request: the answer that waits for its media. started: whether its media ever
+    came. speech: whether it is heard now. subscriptions: who hears it, by participant id."""
 
     owner: Participant
     media: MediaPublisher
     request: PublishAudio | None = None
+    started: bool = False
     speech: Speech = field(default_factory=Speech)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
 
@@ -92,12 +93,14 @@ class Publication:
 
 @dataclass(eq=False, slots=True)
 class Subscription:
-    """One participant hears another's publication. request: the answer that waits for its media."""
+    """One participant hears another's publication. request: the answer that waits for its media.
+    started: whether its media ever could flow."""
 
     owner: Participant
     publication: Publication
     media: MediaConsumer
     request: ConsumerAnswer | None = None
+    started: bool = False
 
     @property
     def id(self) -> str:

@@ -1,8 +1,9 @@
 """A room: what each message means, and who is told. No I/O.
 
-In come a participant and its message (`handle`), or an event of the relay's; out go calls on the relay and
-messages to participants. The direct reply is returned, so that it is sent once and with the request's `id`;
-a reply that has to wait for media is sent when it comes. How things end:
+In come a participant and its message (`handle`), or an event of the relay's; out go calls on the relay,
+messages to participants, and facts to observers (`events.py`). The direct reply is returned, so that it is
+sent once and with the request's `id`; a reply that has to wait for media is sent when it comes. How
+things end:
 
     a connection that its owner closes                 `closed`
     one whose media path never comes or is lost        `failed`
@@ -19,7 +20,9 @@ from functools import partial
 from typing import Any
 
 from relay import CloseReason, ConnectionState, IceCandidate, ParameterError
+from signaling import events
 from signaling.errors import ErrorCode, SignalingError
+from signaling.events import Observers
 from signaling.media import MediaRelay
 from signaling.messages import (
     AnyClientMessage,
@@ -68,12 +71,14 @@ logger = logging.getLogger(__name__)
 
 
 class Room:
-    """Participants who hear each other. name: unique on the server."""
+    """Participants who hear each other. name: unique on the server. observers: who is told what happens,
+    nobody if None."""
 
-    def __init__(self, name: str, relay: MediaRelay) -> None:
+    def __init__(self, name: str, relay: MediaRelay, observers: Observers | None = None) -> None:
         self.name = name
         self.participants: dict[str, Participant] = {}
         self._relay = relay
+        self._observers = observers or Observers()
         self._publications: dict[str, Publication] = {}
 
     def join(self, participant: Participant) -> list[ParticipantInfo]:
@@ -81,6 +86,9 @@ class Room:
         others = [other.info() for other in self.participants.values()]
         self._tell_all(ParticipantJoined(participant_id=participant.id, name=participant.name))
         self.participants[participant.id] = participant
+        self._observers.tell(
+            events.ParticipantJoined(self.name, participant.id, participant.name, at=self._now())
+        )
         logger.info("room %s: participant %s joined", self.name, participant.id)
         return others
 
@@ -92,6 +100,9 @@ class Room:
         if participant.publication is not None:
             self._end_publication(participant.publication, reason)
         self._tell_all(ParticipantLeft(participant_id=participant.id))
+        self._observers.tell(
+            events.ParticipantLeft(self.name, participant.id, reason, at=self._now())
+        )
         logger.info("room %s: participant %s %s", self.name, participant.id, reason)
 
     def handle(self, participant: Participant, message: AnyClientMessage) -> ServerMessage | None:
@@ -157,6 +168,10 @@ class Room:
         return self._end_publication(publication, Reason.CLOSED, replied=True)
 
     def _set_muted(self, participant: Participant, message: SetMuted) -> ParticipantMuted:
+        if participant.muted != message.muted:
+            self._observers.tell(
+                events.MuteChanged(self.name, participant.id, message.muted, at=self._now())
+            )
         participant.muted = message.muted
         if participant.publication is not None:
             participant.publication.media.muted = message.muted
@@ -167,6 +182,10 @@ class Room:
     def _publisher_connected(self, publication: Publication) -> None:
         owner, track_id = publication.owner, publication.media.track_id
         _settle(publication, AudioPublished(publisher_id=publication.id, track_id=track_id))
+        publication.started = True
+        self._observers.tell(
+            events.PublisherStarted(self.name, owner.id, publication.id, at=self._now())
+        )
         self._tell_all(
             NewPublisher(publisher_id=publication.id, participant_id=owner.id, track_id=track_id),
             but=owner,
@@ -194,6 +213,12 @@ class Room:
         _settle(publication, _negotiation_failed(reason))
         news = PublisherClosed(publisher_id=publication.id, reason=reason)
         self._tell_all(news, but=publication.owner if replied else None)
+        if publication.started:
+            self._observers.tell(
+                events.PublisherStopped(
+                    self.name, publication.owner.id, publication.id, reason, at=self._now()
+                )
+            )
         logger.info("room %s: publisher %s closed: %s", self.name, publication.id, reason)
         return news
 
@@ -231,6 +256,13 @@ class Room:
 
     def _consumer_connected(self, subscription: Subscription) -> None:
         _settle(subscription, ConsumerConnected(consumer_id=subscription.id))
+        subscription.started = True
+        owner, publication = subscription.owner, subscription.publication
+        self._observers.tell(
+            events.ConsumerStarted(
+                self.name, owner.id, subscription.id, publication.id, at=self._now()
+            )
+        )
 
     def _consumer_closed(self, subscription: Subscription, reason: CloseReason) -> None:
         if subscription.id in subscription.owner.subscriptions:
@@ -254,6 +286,13 @@ class Room:
         del subscription.publication.subscriptions[subscription.owner.id]
         subscription.media.close()
         _settle(subscription, _negotiation_failed(reason))
+        if subscription.started:
+            owner, publication = subscription.owner, subscription.publication
+            self._observers.tell(
+                events.ConsumerStopped(
+                    self.name, owner.id, subscription.id, publication.id, reason, at=self._now()
+                )
+            )
 
     def _consumable_publication(self, participant: Participant, publisher_id: str) -> Publication:
         own = participant.publication
@@ -267,6 +306,9 @@ class Room:
         return publication
 
     # For both.
+
+    def _now(self) -> float:
+        return self._observers.now()
 
     def _get_stats(self, participant: Participant, message: GetStats) -> Stats:
         return participant.stats()

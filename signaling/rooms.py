@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from signaling.errors import ErrorCode, SignalingError
+from signaling.events import Observers, RoomEnded, RoomStarted
 from signaling.media import MediaRelay
 from signaling.messages import Reason
 from signaling.participant import Participant
@@ -10,12 +11,21 @@ from signaling.room import Room
 
 
 class Rooms:
-    """Rooms by their name. max_rooms: at the same time; max_participants: in each."""
+    """Rooms by their name. max_rooms: at the same time; max_participants: in each. observers: who is told
+    what happens in them, nobody if None."""
 
-    def __init__(self, relay: MediaRelay, *, max_rooms: int, max_participants: int) -> None:
+    def __init__(
+        self,
+        relay: MediaRelay,
+        *,
+        max_rooms: int,
+        max_participants: int,
+        observers: Observers | None = None,
+    ) -> None:
         self._relay = relay
         self._max_rooms = max_rooms
         self._max_participants = max_participants
+        self._observers = observers or Observers()
         self._rooms: dict[str, Room] = {}
 
     def __len__(self) -> int:
@@ -38,7 +48,8 @@ class Rooms:
                     ErrorCode.SERVER_FULL,
                     f"The server has no place for another room; {self._max_rooms} are open.",
                 )
-            room = self._rooms[name] = Room(name, self._relay)
+            room = self._rooms[name] = Room(name, self._relay, self._observers)
+            self._observers.tell(RoomStarted(name, at=self._observers.now()))
         elif len(room.participants) >= self._max_participants:
             raise SignalingError(
                 ErrorCode.ROOM_FULL,
@@ -51,8 +62,8 @@ class Rooms:
         try:
             room.leave(participant, reason)
         finally:
-            if not room.participants:
-                self._rooms.pop(room.name, None)
+            if not room.participants and self._rooms.pop(room.name, None) is not None:
+                self._observers.tell(RoomEnded(room.name, at=self._observers.now()))
 
     def tell_levels(self, now: float) -> None:
         """Tell every room who is heard. now: seconds on any steady clock."""

@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from relay import IceCandidate, ParameterError, PlaneKind, Relay, RelayConfig, RelayError
 from signaling.config import ANNOUNCE_LOCAL, Config
 from signaling.errors import ConfigError, StartError
+from signaling.events import Observers
 from signaling.rooms import Rooms
 from signaling.server import SignalingServer
 from signaling.site import Site
@@ -46,6 +47,7 @@ async def run(config: Config, tell: Callable[[str], None], version: str) -> None
 
 class Service:
     """A relay and a server that start and end together. version: told in `/healthz` and at the start.
+    observers: who is told what happens in the rooms (`events.py`); add to it at any time.
 
     Raises ConfigError for a configuration that cannot be served, StartError for a certificate.
     """
@@ -55,8 +57,12 @@ class Service:
         self._version = version
         tls = _tls(config)
         self._relay = _relay(config)
+        self.observers = Observers()
         self._rooms = Rooms(
-            self._relay, max_rooms=config.max_rooms, max_participants=config.max_participants
+            self._relay,
+            max_rooms=config.max_rooms,
+            max_participants=config.max_participants,
+            observers=self.observers,
         )
         site = Site(self._health)
         self._server = SignalingServer(self._rooms, site, config.host, config.port, tls)

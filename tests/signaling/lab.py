@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from signaling.events import Event, Observers
 from signaling.messages import Reason, ServerMessage, encode
 from signaling.rooms import Rooms
 from signaling.session import Session
@@ -133,12 +134,21 @@ class Client:
 
 
 class Lab:
-    """A server's rooms over a double of the relay, and a clock that stands."""
+    """A server's rooms over a double of the relay, and a clock that stands. events: what observers were
+    told."""
 
     def __init__(self, *, max_rooms: int = 10, max_participants: int = 10) -> None:
         self.now = 0.0
         self.relay = Relay()
-        self.rooms = Rooms(self.relay, max_rooms=max_rooms, max_participants=max_participants)
+        self.events: list[Event] = []
+        self.observers = Observers(lambda: self.now)
+        self.observers.add(self.events.append)
+        self.rooms = Rooms(
+            self.relay,
+            max_rooms=max_rooms,
+            max_participants=max_participants,
+            observers=self.observers,
+        )
         self.clients: list[Client] = []
 
     def client(self) -> Client:
