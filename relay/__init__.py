@@ -6,6 +6,7 @@
 from .consumer import Consumer
 from .errors import AddressError, InvalidStateError, ParameterError, RelayError
 from .events import CloseReason, ConnectionState
+from .levels import SILENCE
 from .native import MAX_THREADS as MAX_MEDIA_THREADS
 from .parameters import (
     HEADER_EXTENSIONS,
@@ -27,6 +28,7 @@ __all__ = [
     "MAX_MEDIA_THREADS",
     "OPUS_CLOCK_RATE",
     "OPUS_PAYLOAD_TYPE",
+    "SILENCE",
     "AddressError",
     "CloseReason",
     "ConnectionState",

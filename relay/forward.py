@@ -21,6 +21,7 @@ from time import monotonic
 
 from .address import Address, Path, pack_sockaddr, unpack_sockaddr
 from .latency import LatencyHistogram
+from .levels import POWER
 from .parameters import OPUS_CLOCK_RATE, OPUS_PAYLOAD_TYPE
 from .plane import Control, PlaneCounters
 from .plane import Sink as AnySink
@@ -229,8 +230,10 @@ class PythonPlane:
             timeline.cut()
             return DropReason.RTP_MUTED
         if header > FIXED_HEADER_LENGTH:
-            source.level_sum += data[start + 17] & 0x7F
+            level = data[start + 17]
+            source.level_energy += POWER[level & 0x7F]
             source.level_count += 1
+            source.voice_count += level >> 7
         marker = second & _MARKER
         if not timeline.joined:
             timeline.join(sequence)

@@ -31,7 +31,7 @@ try:
 except ImportError:  # it was installed without a compiler
     _native = None
 
-INTERFACE = 2
+INTERFACE = 3
 """Which of the extension's interfaces this module speaks; one that an older version left is of no use."""
 
 AVAILABLE: bool = getattr(_native, "INTERFACE", None) == INTERFACE
@@ -63,17 +63,17 @@ class NativeSource:
 
     def counters(self) -> SourceCounters:
         """What came so far."""
-        (packets, payload_bytes, lost_before, level_sum, level_count, *current) = (
-            self.native.counters()
-        )
-        received, base, highest, jitter, ssrc = current
+        packets, payload_bytes, lost_before, gaps, *more = self.native.counters()
+        energy, levels, voices, received, base, highest, jitter, ssrc = more
         expected = highest - base + 1 if received else 0
         return SourceCounters(
             packets=packets,
             payload_bytes=payload_bytes,
             packets_lost=lost_before + max(0, expected - received),
-            level_sum=level_sum,
-            level_count=level_count,
+            gaps=gaps,
+            level_energy=energy,
+            level_count=levels,
+            voice_count=voices,
             ssrc=ssrc,
             received=received,
             expected=expected,

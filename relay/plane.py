@@ -27,18 +27,21 @@ Control = Callable[[Path, bytes], None]
 class SourceCounters:
     """What came from one publisher.
 
-    packets, payload_bytes, packets_lost: since the beginning, over all of its SSRCs. level_sum,
-    level_count: the audio levels of what was not muted (RFC 6464: 0 loud to 127 silent, in -dBov), added
-    up, and of how many packets. The rest is of the current SSRC (None before the first packet), for
-    receiver reports: packets received and expected so far, the highest extended sequence number, jitter
-    in clock ticks.
+    packets, payload_bytes, packets_lost, gaps: since the beginning, over all of its SSRCs; a gap is at
+    least `GAP_PACKETS` in a row that had not come when a later one did. level_energy, level_count,
+    voice_count: of what was not muted, the audio levels' powers added up (`levels.py`), of how many
+    packets, and in how many of those the browser heard a voice. The rest is of the current SSRC (None
+    before the first packet), for receiver reports: packets received and expected so far, the highest
+    extended sequence number, jitter in clock ticks.
     """
 
     packets: int
     payload_bytes: int
     packets_lost: int
-    level_sum: int
+    gaps: int
+    level_energy: int
     level_count: int
+    voice_count: int
     ssrc: int | None
     received: int
     expected: int

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .address import Address, Path
 from .connection import Connection
 from .events import CloseReason
+from .levels import ENERGY_MASK, mean_level
 from .parameters import OPUS_CLOCK_RATE, DtlsFingerprint, IceCandidate
 from .plane import Source, SourceCounters
 from .router import Router
@@ -48,7 +49,7 @@ class Publisher(Connection):
         self._source: Source | None = None
         self._muted = False
         self._sender_report: tuple[int, float] | None = None  # LSR, and when it came
-        self._levels = 0, 0  # sum and count at the last call
+        self._levels = 0, 0  # energy and count at the last call
         self._reported: tuple[int | None, int, int] = None, 0, 0  # SSRC, expected, received
 
     @property
@@ -74,21 +75,23 @@ class Publisher(Connection):
             packets_received=counters.packets if counters else 0,
             bytes_received=counters.payload_bytes if counters else 0,
             packets_lost=counters.packets_lost if counters else 0,
+            gaps=counters.gaps if counters else 0,
             jitter=counters.jitter / OPUS_CLOCK_RATE if counters else 0.0,
             round_trip_time=self._transport.round_trip_time,
         )
 
     def take_audio_level(self) -> int | None:
-        """How loud it was since the last call: the mean of what its browser said of each packet (RFC
+        """How loud it was since the last call: the mean power of what its browser said of each packet (RFC
         6464), in dBov from -127 to 0; None when there was nothing to hear, or nothing said of it."""
         counters = self._source.counters() if self._source else None
         if counters is None:
             return None
-        level_sum, level_count = self._levels
-        self._levels = counters.level_sum, counters.level_count
-        if counters.level_count == level_count:
+        energy, count = self._levels
+        self._levels = counters.level_energy, counters.level_count
+        if counters.level_count == count:
             return None
-        return -round((counters.level_sum - level_sum) / (counters.level_count - level_count))
+        added = (counters.level_energy - energy) & ENERGY_MASK
+        return mean_level(added, counters.level_count - count)
 
     def _start(self, keys: SrtpKeys, path: Path) -> None:
         self._source = self._router.plane.source(keys, path, time.monotonic())

@@ -23,6 +23,9 @@ from .parameters import OPUS_CLOCK_RATE
 FRAME_TICKS = 960
 """One Opus frame of 20 ms, as browsers send it, in clock ticks."""
 
+GAP_PACKETS = 5
+"""So many packets in a row that never came are a gap: 100 ms, more than a decoder conceals unheard."""
+
 SEQUENCE_MODULUS = 1 << 16
 TIMESTAMP_MODULUS = 1 << 32
 
@@ -111,21 +114,24 @@ class Timeline:
 class Reception:
     """Loss and jitter of one incoming RTP source (RFC 3550 A.1, A.3 and A.8).
 
-    received: packets; highest: extended sequence number; jitter: in clock ticks.
+    received: packets; highest: extended sequence number; jitter: in clock ticks. gaps: how often at least
+    `GAP_PACKETS` in a row had not come when a later one did; those of an SSRC before may be given.
     """
 
     __slots__ = (
         "_base",
         "_transit",
+        "gaps",
         "highest",
         "jitter",
         "received",
     )
 
-    def __init__(self, sequence: int) -> None:
+    def __init__(self, sequence: int, gaps: int = 0) -> None:
         self._base = sequence
         self.highest = sequence
         self.received = 0
+        self.gaps = gaps
         self.jitter = 0.0
         self._transit: float | None = None
 
@@ -133,6 +139,8 @@ class Reception:
         """Count a packet. arrival: seconds on any steady clock; clock_rate: in Hz."""
         extended = extend_sequence(self.highest, sequence)
         if extended > self.highest:
+            if extended > self.highest + GAP_PACKETS:
+                self.gaps += 1
             self.highest = extended
         elif extended < self._base:
             self._base = extended

@@ -58,11 +58,13 @@ class DropReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PublisherStats:
-    """What came from a publisher. jitter and round_trip_time: seconds; the latter None until known."""
+    """What came from a publisher. gaps: how often at least five packets in a row (100 ms) had not come when
+    a later one did. jitter and round_trip_time: seconds; the latter None until known."""
 
     packets_received: int
     bytes_received: int
     packets_lost: int
+    gaps: int
     jitter: float
     round_trip_time: float | None
 

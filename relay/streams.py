@@ -16,6 +16,7 @@ import struct
 from array import array
 from typing import Any
 
+from .levels import ENERGY_MASK
 from .plane import SinkCounters, SourceCounters
 from .sequence import FRAME_TICKS, Reception, Timeline, ticks, timestamp_delta
 from .srtp import SrtpContext, SrtpKeys, ffi, protect
@@ -47,13 +48,14 @@ class Source:
         "fans",
         "handle",
         "level_count",
-        "level_sum",
+        "level_energy",
         "muted",
         "packets",
         "payload_bytes",
         "reception",
         "ssrc",
         "timeline",
+        "voice_count",
     )
 
     def __init__(self, keys: SrtpKeys, now: float) -> None:
@@ -70,8 +72,9 @@ class Source:
         self.muted = False
         self.packets = 0
         self.payload_bytes = 0
-        self.level_sum = 0
+        self.level_energy = 0
         self.level_count = 0
+        self.voice_count = 0
 
     def admit(self, ssrc: int) -> None:
         """Remember an SSRC that authentic packets carry; beyond the bound the oldest is forgotten, but
@@ -86,7 +89,7 @@ class Source:
     def begin(self, ssrc: int, sequence: int, timestamp: int, now: float) -> None:
         """The publisher's sound comes under another SSRC from now on, or for the first time."""
         self._lost_before += self.reception.lost
-        self.reception = Reception(sequence)
+        self.reception = Reception(sequence, self.reception.gaps)
         self.timeline.restart(timestamp, now)
         self._left, self._began = self.ssrc, now
         self.ssrc = ssrc
@@ -109,8 +112,10 @@ class Source:
             packets=self.packets,
             payload_bytes=self.payload_bytes,
             packets_lost=self._lost_before + reception.lost,
-            level_sum=self.level_sum,
+            gaps=reception.gaps,
+            level_energy=self.level_energy & ENERGY_MASK,
             level_count=self.level_count,
+            voice_count=self.voice_count,
             ssrc=self.ssrc,
             received=reception.received,
             expected=reception.expected,

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from relay import CloseReason, ConnectionState, IceCandidate, ParameterError
+from relay import SILENCE, CloseReason, ConnectionState, IceCandidate, ParameterError
 from signaling import events
 from signaling.errors import ErrorCode, SignalingError
 from signaling.events import Observers
@@ -65,7 +65,6 @@ from signaling.negotiation import (
     write_candidate,
 )
 from signaling.participant import Participant, Publication, Subscription
-from signaling.speech import SILENCE
 
 logger = logging.getLogger(__name__)
 

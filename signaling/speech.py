@@ -16,9 +16,6 @@ ENDS_BELOW = -52
 PAUSE = 0.6
 """Seconds below `ENDS_BELOW` that still belong to speech."""
 
-SILENCE = -127
-"""In dBov, what RFC 6464 §3 calls digital silence."""
-
 
 class Speech:
     """Whether one participant speaks."""

@@ -324,9 +324,11 @@ static PyObject *source_counters(Source *self, PyObject *Py_UNUSED(ignored))
 {
     struct source now;
     WITH_MUTEX(self->plane->threads[self->source.home], now = self->source);
-    return Py_BuildValue("KKKKKKLLdN", (unsigned long long)now.packets,
+    return Py_BuildValue("KKKKKKKKLLdN", (unsigned long long)now.packets,
                          (unsigned long long)now.payload_bytes, (unsigned long long)now.lost_before,
-                         (unsigned long long)now.level_sum, (unsigned long long)now.level_count,
+                         (unsigned long long)now.reception.gaps,
+                         (unsigned long long)now.level_energy, (unsigned long long)now.level_count,
+                         (unsigned long long)now.voice_count,
                          (unsigned long long)now.reception.received, (long long)now.reception.base,
                          (long long)now.reception.highest, now.reception.jitter,
                          now.has_ssrc ? PyLong_FromUnsignedLong(now.ssrc) : Py_NewRef(Py_None));
@@ -335,8 +337,8 @@ static PyObject *source_counters(Source *self, PyObject *Py_UNUSED(ignored))
 static PyMethodDef source_methods[] = {
     {"mute", (PyCFunction)source_mute, METH_VARARGS, "mute(bool): while true, drop what comes."},
     {"counters", (PyCFunction)source_counters, METH_NOARGS,
-     "(packets, payload_bytes, lost_before, level_sum, level_count, received, base, highest, jitter, ssrc"
-     " or None)"},
+     "(packets, payload_bytes, lost_before, gaps, level_energy, level_count, voice_count, received, base,"
+     " highest, jitter, ssrc or None)"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -464,7 +466,7 @@ PyMODINIT_FUNC PyInit__native(void)
     static const char names[] = DROP_REASONS(NAME);
 #undef NAME
     PyObject *self = PyModule_Create(&module);
-    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 2) && /* relay/native.py has it, too */
+    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 3) && /* relay/native.py has it, too */
         !PyModule_AddType(self, &PlaneType) && !PyModule_AddType(self, &SourceType) &&
         !PyModule_AddType(self, &SinkType) &&
         !PyModule_AddStringConstant(self, "DROP_REASONS", names))

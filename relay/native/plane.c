@@ -231,6 +231,7 @@ static uint64_t reception_lost(const struct reception *reception)
 static void receive(struct reception *reception, uint16_t sequence, uint32_t timestamp, double arrival)
 {
     int64_t extended = extend(reception->highest, sequence);
+    reception->gaps += extended > reception->highest + GAP_PACKETS;
     if (extended > reception->highest)
         reception->highest = extended;
     else if (extended < reception->base)
@@ -274,7 +275,8 @@ static void begin(struct source *source, uint32_t ssrc, uint16_t sequence, uint3
                   double now)
 {
     source->lost_before += reception_lost(&source->reception);
-    source->reception = (struct reception){.base = sequence, .highest = sequence};
+    source->reception =
+        (struct reception){.base = sequence, .highest = sequence, .gaps = source->reception.gaps};
     restart(&source->timeline, timestamp, now);
     source->left = source->ssrc;
     source->has_left = source->has_ssrc;
@@ -464,8 +466,9 @@ static enum drop_reason forward(struct thread *thread, struct source *source, un
         return DROP_RTP_MUTED;
     }
     if (header > 12) {
-        source->level_sum += data[17] & 0x7F;
+        source->level_energy += level_power[data[17] & 0x7F];
         source->level_count++;
+        source->voice_count += data[17] >> 7;
     }
     unsigned char marker = data[1] & 0x80;
     if (!source->timeline.joined) {

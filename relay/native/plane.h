@@ -34,6 +34,7 @@ enum {
     CONTROL_RING = 1024, /* datagrams on their way up; a power of two */
     LATE_AFTER_RESTART = 1, /* s for which packets of the SSRC before are late ones */
     INBOX_RING = 1024,   /* plain packets from other threads; a power of two */
+    GAP_PACKETS = 5,     /* that never came, one after the other: 100 ms */
     FRAME_TICKS = 960,   /* 20 ms of Opus: the least step over a restart */
     CLOCK_RATE = 48000,
     PAYLOAD_TYPE = 111,
@@ -75,7 +76,7 @@ struct timeline { /* relay/sequence.py: Timeline */
 
 struct reception { /* relay/sequence.py: Reception */
     int64_t base, highest;
-    uint64_t received;
+    uint64_t received, gaps;
     double jitter, transit;
     bool has_transit;
 };
@@ -100,7 +101,8 @@ struct source {
     uint64_t lost_before;
     struct reception reception;
     struct timeline timeline;
-    uint64_t packets, payload_bytes, level_sum, level_count;
+    uint64_t packets, payload_bytes;
+    uint64_t level_energy, level_count, voice_count; /* relay/levels.py */
     unsigned references; /* table entries that name it */
     struct leg legs[MAX_THREADS];
 };
@@ -225,6 +227,9 @@ bool thread_take_inbox(struct thread *thread, double *arrival);
 /* The oldest datagram of the ring, or NULL; control_done gives its place back. */
 const struct control_entry *control_peek(struct thread *thread);
 void control_done(struct thread *thread);
+
+/* The power of an audio level, 0 to 127 in -dBov; 2^45 is that of 0 dBov. */
+extern const uint64_t level_power[128];
 
 /* Bring an RTP packet into the form that consumers get (relay/rtp.py: plain), in place; `length` follows.
    Returns the length of its header, or 0 when it is no RTP packet. */

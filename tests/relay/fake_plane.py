@@ -31,7 +31,7 @@ class FakeSource:
 
     def counters(self) -> SourceCounters:
         """Zeros."""
-        return SourceCounters(0, 0, 0, 0, 0, None, 0, 0, 0, 0.0)
+        return SourceCounters(0, 0, 0, 0, 0, 0, 0, None, 0, 0, 0, 0.0)
 
 
 class FakeSink:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from relay.forward import MAX_ROUNDS
+from relay.levels import POWER
 from relay.parameters import AUDIO_LEVEL_ID
 from relay.rtp import RtpPacket, build_rtp
 from relay.sequence import ticks, timestamp_delta
@@ -227,4 +228,23 @@ async def test_audio_levels_add_up(studio: Studio) -> None:
     speaker.say(wire(5, 4800, VOICE, level=1))
     await studio.settle()
     counters = speaker.source.counters()
-    assert (counters.level_sum, counters.level_count) == (60, 3)
+    assert counters.level_energy == POWER[30] + POWER[20] + POWER[10]
+    assert (counters.level_count, counters.voice_count) == (3, 1)
+
+
+async def test_every_level_has_its_power(studio: Studio) -> None:
+    speaker = studio.speaker()
+    for level in range(128):
+        before = speaker.source.counters().level_energy
+        speaker.say(wire(level, 960 * level, VOICE, level=level))
+        await studio.settle()
+        assert speaker.source.counters().level_energy - before == POWER[level]
+
+
+async def test_gaps_are_counted_over_restarts(studio: Studio) -> None:
+    speaker = studio.speaker()
+    # Four are lost, then five, one of which comes late.
+    speaker.say(*(frame(index) for index in (0, 1, 6, 12, 11, 13)))
+    speaker.say(*(frame(index, ssrc=VOICE + 1, start=9) for index in (0, 100)))
+    await studio.settle()
+    assert speaker.source.counters().gaps == 2

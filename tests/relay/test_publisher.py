@@ -10,7 +10,7 @@ from .waiting import until
 
 async def test_stats_before_anything_came(relay: Relay) -> None:
     publisher = relay.create_publisher()
-    assert publisher.stats() == PublisherStats(0, 0, 0, 0.0, None)
+    assert publisher.stats() == PublisherStats(0, 0, 0, 0, 0.0, None)
     assert publisher.source is None
 
 

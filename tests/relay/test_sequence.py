@@ -502,3 +502,26 @@ def test_reception_does_as_rfc_3550(
     assert reception.lost == model.expected - len(model.numbers)
     assert reception.highest & 0xFFFF == (first + max(order)) & 0xFFFF
     assert reception.jitter == pytest.approx(model.jitter, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "gaps"),
+    [
+        ([1, 2, 3], 0),
+        ([1, 6], 0),  # four never came
+        ([1, 7], 1),
+        ([1, 7, 13], 2),
+        ([1, 7, 6, 5, 8], 1),
+        ([7, 1, 8], 0),  # the first came late
+        ([0xFFFE, 4], 1),
+        ([0xFFFE, 3], 0),
+    ],
+)
+def test_gaps(numbers: list[int], gaps: int) -> None:
+    assert received(*((number, 0, 0.0) for number in numbers)).gaps == gaps
+
+
+def test_gaps_go_on_with_the_next_ssrc() -> None:
+    reception = Reception(5, received((1, 0, 0.0), (9, 0, 0.0)).gaps)
+    reception.receive(5, 0, 0.0, 48_000)
+    assert reception.gaps == 1

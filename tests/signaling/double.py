@@ -104,7 +104,7 @@ class Publisher(Connection):
         super().close(reason)
 
     def stats(self) -> PublisherStats:
-        return PublisherStats(10, 1000, 1, 0.002, None)
+        return PublisherStats(10, 1000, 1, 0, 0.002, None)
 
     def take_audio_level(self) -> int | None:
         level, self.level = self.level, None

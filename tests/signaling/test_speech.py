@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from signaling.speech import BEGINS_ABOVE, ENDS_BELOW, PAUSE, SILENCE, Speech
+from relay import SILENCE
+from signaling.speech import BEGINS_ABOVE, ENDS_BELOW, PAUSE, Speech
 
 
 def test_silence_is_not_speech() -> None:
