@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --build-deps-for editable
+MINUTES ?= 10
 NATIVE := $(wildcard relay/native/*.[ch])
 # Stamps live in the virtual environment, so that removing it forgets them too.
 RUNTIME := $(VENV)/.runtime-installed
@@ -25,8 +26,9 @@ test: $(DEV) ## run every test, those with real browsers too; options: make test
 	@scripts/install-browsers
 	@exec scripts/in-loopback-network $(BIN)/python -m pytest $(ARGS)
 
-test-quick: $(DEV) ## run the tests that need no browser
-	@exec scripts/in-loopback-network $(BIN)/python -m pytest --ignore=tests/browser $(ARGS)
+test-quick: $(DEV) ## run the tests that need no browser, without campaigns
+	@exec scripts/in-loopback-network $(BIN)/python -m pytest --ignore=tests/browser \
+		--ignore=tests/campaigns $(ARGS)
 
 check: $(DEV) ## check format, lint, types and import rules
 	$(BIN)/ruff format --check .
@@ -37,8 +39,8 @@ check: $(DEV) ## check format, lint, types and import rules
 sanitize: $(DEV) ## run the C code's tests under sanitizers, and a fuzzer for 20 seconds
 	@exec scripts/sanitize $(BIN)/python
 
-fuzz: ## run the fuzzer for a minute, or longer: make fuzz ARGS=600
-	@exec scripts/fuzz $(ARGS)
+fuzz: $(DEV) ## fuzz whatever meets the network; options: make fuzz MINUTES=10 ARGS="rtp stun"
+	@exec scripts/in-loopback-network $(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(ARGS)
 
 format: $(DEV) ## rewrite the source in the project's format
 	$(BIN)/ruff check --select I --fix .

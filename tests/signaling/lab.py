@@ -54,11 +54,13 @@ def candidate(text: str | None = CANDIDATE, **fields: Any) -> Message:
 
 
 class Client:
-    """One end of the protocol. inbox: what came and was not taken yet. closed: how it was closed."""
+    """One end of the protocol. inbox: what came and was not taken yet. told: everything that ever came.
+    closed: how it was closed."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self.inbox: list[Message] = []
+        self.told: list[Message] = []
         self.closed: tuple[int, str] | None = None
         self.session = Session(lab.rooms, self, lab.now)
         self.id = ""
@@ -67,7 +69,8 @@ class Client:
 
     def send(self, message: ServerMessage) -> None:
         if self.closed is None:
-            self.inbox.append(json.loads(encode(message)))
+            self.told.append(json.loads(encode(message)))
+            self.inbox.append(self.told[-1])
 
     def close(self, code: int, reason: str) -> None:
         self.closed = self.closed or (code, reason)
@@ -134,12 +137,14 @@ class Client:
 
 
 class Lab:
-    """A server's rooms over a double of the relay, and a clock that stands. events: what observers were
-    told."""
+    """A server's rooms over a double of the relay, or over another one, and a clock that stands. events:
+    what observers were told."""
 
-    def __init__(self, *, max_rooms: int = 10, max_participants: int = 10) -> None:
+    def __init__(
+        self, *, max_rooms: int = 10, max_participants: int = 10, relay: Any = None
+    ) -> None:
         self.now = 0.0
-        self.relay = Relay()
+        self.relay = Relay() if relay is None else relay
         self.events: list[Event] = []
         self.observers = Observers(lambda: self.now)
         self.observers.add(self.events.append)
