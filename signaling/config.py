@@ -30,7 +30,7 @@ class Config:
 
     host, port: of HTTP and WebSocket; port 0 picks a free one. media_host, media_port, announce,
     media_plane, media_threads: see `RelayConfig`. cert, key: PEM files, both or none.
-    max_participants: in a room.
+    max_participants: in a room. resume_grace: seconds.
     """
 
     host: str = "127.0.0.1"
@@ -44,6 +44,7 @@ class Config:
     key: Path | None = None
     max_participants: int = 100
     max_rooms: int = 1000
+    resume_grace: int = 10
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -159,6 +160,12 @@ OPTIONS = (
     Option("key", _path, "FILE", "The certificate's private key (PEM); needs --cert."),
     Option("max_participants", _integer(1, 10_000), "NUMBER", "Participants in a room at most."),
     Option("max_rooms", _integer(1, 1_000_000), "NUMBER", "Rooms at the same time at most."),
+    Option(
+        "resume_grace",
+        _integer(0, 3600),
+        "SECONDS",
+        "Wait so long for somebody whose WebSocket is lost, and let their media go on; 0: not at all.",
+    ),
     Option("log_level", _one_of(LOG_LEVELS), "LEVEL", f"How much to log: {', '.join(LOG_LEVELS)}."),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}

@@ -15,6 +15,9 @@ from signaling.media import MediaConsumer, MediaPublisher
 from signaling.messages import (
     ConsumerAnswer,
     ConsumerCounters,
+    OwnConsumer,
+    OwnPublisher,
+    OwnState,
     ParticipantInfo,
     PublishAudio,
     PublisherCounters,
@@ -47,6 +50,26 @@ class Participant:
             publisher_id=publication.id if publication and heard else None,
             track_id=publication.media.track_id if publication and heard else None,
         )
+
+    def own_publisher(self) -> OwnPublisher | None:
+        """What this participant itself is told of its publisher when it comes back."""
+        own = self.publication
+        if own is None:
+            return None
+        return OwnPublisher(
+            publisher_id=own.id, track_id=own.media.track_id, state=_word(own.media.state)
+        )
+
+    def own_consumers(self) -> list[OwnConsumer]:
+        """Likewise, of its consumers."""
+        return [
+            OwnConsumer(
+                consumer_id=item.id,
+                publisher_id=item.publication.id,
+                state=_word(item.media.state),
+            )
+            for item in self.subscriptions.values()
+        ]
 
     def stats(self) -> Stats:
         """The counters of this participant's own connections."""
@@ -118,3 +141,13 @@ class Subscription:
             jitter=stats.jitter,
             round_trip_time=stats.round_trip_time,
         )
+
+
+def _word(state: ConnectionState) -> OwnState:
+    return _WORDS.get(state, OwnState.CONNECTING)
+
+
+_WORDS = {
+    ConnectionState.NEW: OwnState.NEW,
+    ConnectionState.CONNECTED: OwnState.CONNECTED,
+}

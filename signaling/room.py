@@ -82,7 +82,7 @@ class Room:
 
     def join(self, participant: Participant) -> list[ParticipantInfo]:
         """Let somebody in, tell the others, and return those."""
-        others = [other.info() for other in self.participants.values()]
+        others = self.others(participant)
         self._tell_all(ParticipantJoined(participant_id=participant.id, name=participant.name))
         self.participants[participant.id] = participant
         self._observers.tell(
@@ -103,6 +103,17 @@ class Room:
             events.ParticipantLeft(self.name, participant.id, reason, at=self._now())
         )
         logger.info("room %s: participant %s %s", self.name, participant.id, reason)
+
+    def others(self, participant: Participant) -> list[ParticipantInfo]:
+        """Everyone else, as they are now."""
+        return [other.info() for other in self.participants.values() if other is not participant]
+
+    def resume(self, participant: Participant, gap: float) -> None:
+        """Somebody's signaling is back after `gap` seconds; the others did not notice."""
+        self._observers.tell(
+            events.ParticipantResumed(self.name, participant.id, gap, at=self._now())
+        )
+        logger.info("room %s: participant %s resumed after %.1f s", self.name, participant.id, gap)
 
     def handle(self, participant: Participant, message: AnyClientMessage) -> ServerMessage | None:
         """Do what a participant of this room asks.

@@ -1,18 +1,28 @@
-"""All rooms of a server: a room begins with its first participant and ends with its last."""
+"""All rooms of a server: a room begins with its first participant and ends with its last.
+
+Somebody whose socket is lost stays for a while (`resumption.py`); `expire` takes out who did not come back.
+"""
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Callable
 
 from signaling.errors import ErrorCode, SignalingError
 from signaling.events import Observers, RoomEnded, RoomStarted
 from signaling.media import MediaRelay
-from signaling.messages import Reason
+from signaling.messages import Reason, ServerMessage
 from signaling.participant import Participant
+from signaling.resumption import Place, Places
 from signaling.room import Room
+
+logger = logging.getLogger(__name__)
 
 
 class Rooms:
-    """Rooms by their name. max_rooms: at the same time; max_participants: in each. observers: who is told
-    what happens in them, nobody if None."""
+    """Rooms by their name. max_rooms: at the same time; max_participants: in each. resume_grace: seconds
+    that somebody whose socket is lost is waited for. observers: who is told what happens in them, nobody
+    if None."""
 
     def __init__(
         self,
@@ -20,6 +30,7 @@ class Rooms:
         *,
         max_rooms: int,
         max_participants: int,
+        resume_grace: float = 0,
         observers: Observers | None = None,
     ) -> None:
         self._relay = relay
@@ -27,6 +38,7 @@ class Rooms:
         self._max_participants = max_participants
         self._observers = observers or Observers()
         self._rooms: dict[str, Room] = {}
+        self._places = Places(resume_grace)
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -35,6 +47,11 @@ class Rooms:
     def participant_count(self) -> int:
         """Participants in all rooms."""
         return sum(len(room.participants) for room in self._rooms.values())
+
+    @property
+    def waiting_count(self) -> int:
+        """Those among them whose socket is lost, and who may come back."""
+        return self._places.waiting
 
     def enter(self, name: str) -> Room:
         """The room of this name with a free place, to be joined at once; `leave` takes it away again.
@@ -57,8 +74,53 @@ class Rooms:
             )
         return room
 
+    def hold(
+        self, room: Room, participant: Participant, superseded: Callable[[], None]
+    ) -> str | None:
+        """The token by which who has just joined may come back; None when that is off. superseded: called
+        when another socket takes over."""
+        return self._places.hold(room, participant, superseded)
+
+    def lose(self, room: Room, participant: Participant, now: float) -> None:
+        """Somebody's socket is lost: wait, or take them out of the room where that is off. now: seconds on
+        any steady clock, here and below."""
+        if self._places.lose(participant, now):
+            logger.info("room %s: participant %s is away", room.name, participant.id)
+        else:
+            self.leave(room, participant, Reason.DISCONNECTED)
+
+    def resume(
+        self,
+        token: str,
+        send: Callable[[ServerMessage], None],
+        superseded: Callable[[], None],
+        now: float,
+    ) -> tuple[Place, str]:
+        """Give somebody back their place: that, and the next token. send: takes messages for the socket
+        that they have now; superseded: as in `hold`. Raises SignalingError (`not_found`)."""
+        found = self._places.take(token, send, superseded, now)
+        if found is None:
+            raise SignalingError(
+                ErrorCode.NOT_FOUND,
+                "No participant waits for this resume_token; join by join_room.",
+            )
+        place, next_token, gap = found
+        place.room.resume(place.participant, gap)
+        return place, next_token
+
+    def expire(self, now: float) -> None:
+        """Take out who was waited for long enough; to be called several times a second."""
+        for place in self._places.expired(now):
+            self.leave(place.room, place.participant, Reason.DISCONNECTED)
+
+    def end_waiting(self, reason: Reason) -> None:
+        """Wait for nobody any longer."""
+        for place in self._places.all_waiting():
+            self.leave(place.room, place.participant, reason)
+
     def leave(self, room: Room, participant: Participant, reason: Reason) -> None:
         """Take somebody out of a room, and the room away when it is empty then."""
+        self._places.give_up(participant)
         try:
             room.leave(participant, reason)
         finally:

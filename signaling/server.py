@@ -40,7 +40,7 @@ CLOSE_TIMEOUT = 3.0
 """Seconds that the other end has to answer a close frame."""
 
 LEVELS_INTERVAL = 0.2
-"""Seconds between two looks at who is heard."""
+"""Seconds between two looks at who is heard, and at who did not come back."""
 
 GOING_AWAY = 1001
 UNSUPPORTED_DATA = 1003
@@ -96,16 +96,17 @@ class SignalingServer:
             where = f"cannot listen on {self._host} port {self._port}"
             raise StartError(where, _reason(error)) from error
         self._port = self._server.sockets[0].getsockname()[1]
-        self._levels = asyncio.create_task(self._tell_levels())
+        self._levels = asyncio.create_task(self._turn_clock())
 
-    async def _tell_levels(self) -> None:
+    async def _turn_clock(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(LEVELS_INTERVAL)
-            try:
-                self._rooms.tell_levels(loop.time())
-            except Exception:
-                logger.exception("the levels of the rooms could not be told")
+            for due in (self._rooms.tell_levels, self._rooms.expire):
+                try:
+                    due(loop.time())
+                except Exception:
+                    logger.exception("what is due in the rooms could not be done")
 
     def drain(self) -> None:
         """Take no more sockets, and no more messages from those that are open."""
@@ -122,6 +123,7 @@ class SignalingServer:
             return
         for outbox in self._outboxes:
             outbox.close(GOING_AWAY, "the server is shutting down")
+        self._rooms.end_waiting(Reason.SHUTDOWN)
         # Browsers connect ahead of need, and scanners ask for nothing: neither is waited for.
         for socket in tuple(self._sockets):
             transport = getattr(socket, "transport", None)  # it has none before TLS is agreed on
@@ -163,7 +165,7 @@ class SignalingServer:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._outboxes.discard(outbox)
-            session.end(self._reason(socket, outbox))
+            self._end(session, self._reason(socket, outbox))
             writer.cancel()
             if outbox.closed.done():
                 await _close(socket, outbox.closed.result())
@@ -182,6 +184,12 @@ class SignalingServer:
                     outbox.close(UNSUPPORTED_DATA, "expected a text frame with a JSON object")
                 # Frames that came together are handed out without a pause; media goes in between.
                 await asyncio.sleep(0)
+
+    def _end(self, session: Session, reason: Reason) -> None:
+        if reason is Reason.DISCONNECTED:
+            session.lose(asyncio.get_running_loop().time())
+        else:
+            session.end(reason)
 
     def _reason(self, socket: ServerConnection, outbox: Outbox) -> Reason:
         """Why the participant goes."""

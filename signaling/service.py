@@ -62,6 +62,7 @@ class Service:
             self._relay,
             max_rooms=config.max_rooms,
             max_participants=config.max_participants,
+            resume_grace=config.resume_grace,
             observers=self.observers,
         )
         site = Site(self._health)

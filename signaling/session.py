@@ -21,6 +21,7 @@ from signaling.messages import (
     ResumeRoom,
     RoomJoined,
     RoomLeft,
+    RoomResumed,
     ServerMessage,
     answering,
     decode,
@@ -47,6 +48,9 @@ MAX_DEBT = 100.0
 
 POLICY_VIOLATION = 1008
 """Close code (RFC 6455 §7.4.1)."""
+
+RESUMED_ELSEWHERE = 4001
+"""Close code (RFC 6455 §7.4.2: for private use) of a socket that another one took over from."""
 
 
 class Outlet(Protocol):
@@ -79,7 +83,7 @@ class Session:
         try:
             self._admit(frame, now)
             message = decode(frame)
-            reply = self._handle(message)
+            reply = self._handle(message, now)
         except SignalingError as error:
             id = error.id if message is None else message.id
             reply = answering(Error(code=error.code, message=error.message), id)
@@ -92,9 +96,17 @@ class Session:
             self._outlet.send(reply)
 
     def end(self, reason: Reason) -> None:
-        """The socket is gone, or going: take the participant out of its room. Idempotent."""
+        """The socket is gone, or going, for good: take the participant out of its room. Idempotent."""
         self._ended = True
         self._leave(reason)
+
+    def lose(self, now: float) -> None:
+        """The socket is gone, and nobody said that this was leaving: the participant may come back by
+        another one. Idempotent."""
+        self._ended = True
+        if self._place is not None:
+            (room, participant), self._place = self._place, None
+            self._rooms.lose(room, participant, now)
 
     def _admit(self, frame: str, now: float) -> None:
         if self._bucket.take(now):
@@ -108,12 +120,12 @@ class Session:
             request_id(frame),
         )
 
-    def _handle(self, message: AnyClientMessage) -> ServerMessage | None:
+    def _handle(self, message: AnyClientMessage, now: float) -> ServerMessage | None:
         match message:
             case JoinRoom():
                 return self._join(message)
             case ResumeRoom():
-                self._refuse_to_resume()
+                return self._resume(message, now)
             case PublisherCandidate() | ConsumerCandidate():
                 self._bucket.give_back(1 - CANDIDATE_COST)
         if self._place is None:
@@ -136,22 +148,41 @@ class Session:
         others = room.join(participant)
         self._place = room, participant
         self._joined_before = True
+        token = self._rooms.hold(room, participant, self._superseded)
         return RoomJoined(
             room=room.name,
             participant_id=participant.id,
             participants=others,
             ice_servers=[],
-            resume_token=None,
+            resume_token=token,
         )
 
-    def _refuse_to_resume(self) -> None:
+    def _resume(self, message: ResumeRoom, now: float) -> RoomResumed:
         if self._joined_before:
             raise SignalingError(
                 ErrorCode.WRONG_STATE, "Only a new socket can resume; this one has been in a room."
             )
-        raise SignalingError(
-            ErrorCode.NOT_FOUND, "No participant waits for this resume_token; join by join_room."
+        place, token = self._rooms.resume(
+            message.resume_token, self._outlet.send, self._superseded, now
         )
+        room, participant = self._place = place.room, place.participant
+        self._joined_before = True
+        return RoomResumed(
+            room=room.name,
+            participant_id=participant.id,
+            participants=room.others(participant),
+            ice_servers=[],
+            resume_token=token,
+            muted=participant.muted,
+            publisher=participant.own_publisher(),
+            consumers=participant.own_consumers(),
+        )
+
+    def _superseded(self) -> None:
+        """Another socket has the place now."""
+        self._place = None
+        self._ended = True
+        self._outlet.close(RESUMED_ELSEWHERE, "resumed by another socket")
 
     def _leave(self, reason: Reason) -> None:
         if self._place is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -34,13 +35,42 @@ class _RoomState(ServerMessage, frozen=True, kw_only=True):
     resume_token: str | None
 
 
+class OwnState(StrEnum):
+    """Where one's own connection stands: its offer is not answered, its media is awaited, or flows."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+
+
+class OwnPublisher(Struct, frozen=True):
+    """One's own publisher."""
+
+    publisher_id: str
+    track_id: str
+    state: OwnState
+
+
+class OwnConsumer(Struct, frozen=True):
+    """A consumer of one's own."""
+
+    consumer_id: str
+    publisher_id: str
+    state: OwnState
+
+
 class RoomJoined(_RoomState, frozen=True, kw_only=True, tag="room_joined"):
     """The room as its newest participant finds it. `participants` are the others; `ice_servers` is for
-    `RTCConfiguration.iceServers`; `resume_token` is null, for resuming is off."""
+    `RTCConfiguration.iceServers`; `resume_token` is for `resume_room`, and null when that is off."""
 
 
 class RoomResumed(_RoomState, frozen=True, kw_only=True, tag="room_resumed"):
-    """The room as its returning participant finds it; as `room_joined`."""
+    """The room as its returning participant finds it; as `room_joined`, with a new token. `muted`,
+    `publisher` and `consumers` are one's own."""
+
+    muted: bool
+    publisher: OwnPublisher | None
+    consumers: list[OwnConsumer]
 
 
 class ParticipantJoined(ServerMessage, frozen=True, kw_only=True, tag="participant_joined"):

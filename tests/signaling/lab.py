@@ -64,6 +64,7 @@ class Client:
         self.closed: tuple[int, str] | None = None
         self.session = Session(lab.rooms, self, lab.now)
         self.id = ""
+        self.token: str | None = None
 
     # The session's outlet.
 
@@ -106,7 +107,13 @@ class Client:
     def join(self, room: str = "room", name: str = "Ada") -> Message:
         reply = self.ask("join_room", room=room, name=name)
         assert reply["type"] == "room_joined", reply
-        self.id = reply["participant_id"]
+        self.id, self.token = reply["participant_id"], reply["resume_token"]
+        return reply
+
+    def resume(self, token: str | None) -> Message:
+        reply = self.ask("resume_room", resume_token=token)
+        assert reply["type"] == "room_resumed", reply
+        self.id, self.token = reply["participant_id"], reply["resume_token"]
         return reply
 
     def create_publisher(self) -> Publisher:
@@ -141,7 +148,12 @@ class Lab:
     what observers were told."""
 
     def __init__(
-        self, *, max_rooms: int = 10, max_participants: int = 10, relay: Any = None
+        self,
+        *,
+        max_rooms: int = 10,
+        max_participants: int = 10,
+        resume_grace: float = 0,
+        relay: Any = None,
     ) -> None:
         self.now = 0.0
         self.relay = Relay() if relay is None else relay
@@ -152,6 +164,7 @@ class Lab:
             self.relay,
             max_rooms=max_rooms,
             max_participants=max_participants,
+            resume_grace=resume_grace,
             observers=self.observers,
         )
         self.clients: list[Client] = []
@@ -168,6 +181,11 @@ class Lab:
         self.take_all()
         return client
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and do what is due then."""
+        self.now += seconds
+        self.rooms.expire(self.now)
+
     def take_all(self) -> None:
         for client in self.clients:
             client.take()
@@ -176,6 +194,7 @@ class Lab:
         """Every socket goes; nothing may be left then."""
         for client in self.clients:
             client.session.end(Reason.DISCONNECTED)
+        self.rooms.end_waiting(Reason.DISCONNECTED)
         assert len(self.rooms) == 0
         assert self.rooms.participant_count == 0
         assert self.relay.open_connections() == []

@@ -40,11 +40,11 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def running() -> AsyncIterator[Service]:
+async def running(resume_grace: float = 0) -> AsyncIterator[Service]:
     """A server on loopback with free ports, which is empty in the end."""
     relay = Relay(RelayConfig(media_hosts=("127.0.0.1",), media_port=0))
     await relay.start()
-    rooms = Rooms(relay, max_rooms=10, max_participants=10)
+    rooms = Rooms(relay, max_rooms=10, max_participants=10, resume_grace=resume_grace)
     server = SignalingServer(rooms, Site(lambda: {"status": "ok"}), "127.0.0.1", 0)
     await server.start()
     service = Service(relay, rooms, server)

@@ -24,6 +24,7 @@ VALUES = {
     "key": "key.pem",
     "max_participants": "7",
     "max_rooms": "8",
+    "resume_grace": "9",
     "log_level": "debug",
 }
 EXPECTED = Config(
@@ -38,6 +39,7 @@ EXPECTED = Config(
     key=Path("key.pem"),
     max_participants=7,
     max_rooms=8,
+    resume_grace=9,
     log_level="debug",
 )
 

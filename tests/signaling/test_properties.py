@@ -14,7 +14,7 @@ from relay import ConnectionState
 from signaling.messages import Reason
 from signaling.session import MESSAGE_BURST, MESSAGE_RATE
 from tests.signaling.double import Connection
-from tests.signaling.lab import Lab, Message, answer, answer_with, candidate
+from tests.signaling.lab import Client, Lab, Message, answer, answer_with, candidate
 from tests.signaling.scene import VALID
 from tests.signaling.test_messages import JSON_VALUES
 
@@ -24,6 +24,7 @@ WITHOUT_REPLY = ("publisher_ice_candidate", "consumer_ice_candidate")
 CONSUMABLE = (ConnectionState.CONNECTED,)
 CLOSING = ("close_publisher", "close_consumer")
 LATE_REPLY = ("publish_audio", "consumer_answer")
+GRACE = 10
 ROOMS = st.sampled_from(["a", "b", "c"])
 CLIENTS = st.integers(0, 3)
 STRANGERS = st.none() | CLIENTS
@@ -43,7 +44,7 @@ class Rules(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lab = Lab(max_rooms=2, max_participants=3)
+        self.lab = Lab(max_rooms=2, max_participants=3, resume_grace=GRACE)
         self.clients = [self.lab.client() for _ in range(4)]
         self.asked = 0
         self.waiting: list[set[str]] = [set() for _ in self.clients]
@@ -139,6 +140,51 @@ class Rules(RuleBasedStateMachine):
 
     # What the network does.
 
+    @rule(who=CLIENTS, patience=st.sampled_from([0, GRACE - 1, GRACE]))
+    def lose_the_socket(self, who: int, patience: int) -> None:
+        """And come back, in time or not, with what waits for media still waiting."""
+        lost = self.clients[who]
+        was_in_a_room = self._is_in_a_room(lost)
+        lost.session.lose(self.lab.now)
+        self.clients[who] = client = self.lab.client()
+        assert self._come_back(who, client, lost.token, patience) is (
+            was_in_a_room and patience < GRACE
+        )
+
+    @rule(who=CLIENTS)
+    def take_over_a_half_open_socket(self, who: int) -> None:
+        old, self.clients[who] = self.clients[who], self.lab.client()
+        was_in_a_room = self._is_in_a_room(old)
+        assert self._come_back(who, self.clients[who], old.token, 0) is was_in_a_room
+        assert (old.closed is not None) is was_in_a_room
+
+    def _is_in_a_room(self, client: Client) -> bool:
+        return client.session._place is not None
+
+    def _come_back(self, who: int, client: Client, token: str | None, patience: int) -> bool:
+        self.lab.wait(patience)
+        self.asked += 1
+        frame = {"type": "resume_room", "resume_token": token or "none", "id": f"q{self.asked}"}
+        (reply,) = client.feed(json.dumps(frame))
+        resumed = bool(reply["type"] == "room_resumed")
+        if resumed:
+            client.token = reply["resume_token"]
+            own = [reply["publisher"], *reply["consumers"]]
+            assert not any(item["state"] == "closed" for item in own if item)
+        self._forget_what_was_lost(who)
+        return resumed
+
+    def _forget_what_was_lost(self, who: int) -> None:
+        """Replies that went nowhere, for nobody was there; what still waits for media does not."""
+        waits = {
+            item.request.id
+            for room in self.lab.rooms._rooms.values()
+            for participant in room.participants.values()
+            for item in (participant.publication, *participant.subscriptions.values())
+            if item is not None and item.request is not None
+        }
+        self.waiting[who] &= waits
+
     @rule(of=connections)
     def establish(self, of: Owned) -> None:
         connection = self._connection(of.id)
@@ -205,6 +251,8 @@ class Rules(RuleBasedStateMachine):
         frame = json.dumps(message | {"id": id})
         self.clients[who].session.receive(frame, self.lab.now)
         reply = self._take_replies().get(id)
+        if reply is not None and reply["type"] == "room_joined":
+            self.clients[who].token = reply["resume_token"]
         if reply is None and message["type"] in WITHOUT_REPLY:
             self.waiting[who].discard(id)
         elif reply is None:
