@@ -7,7 +7,6 @@ neither the relay nor other handlers.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 import secrets
@@ -20,6 +19,7 @@ from .parameters import DtlsFingerprint, IceCandidate, TransportParameters
 from .router import Router
 from .rtcp import RtcpPacket
 from .srtp import SrtpKeys
+from .timers import Timer
 from .transport import Transport, TransportObserver
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Connection(AsyncIOEventEmitter):
         self._candidates = candidates
         self._fingerprint = fingerprint
         self._closed = False
-        self._report_timer: asyncio.TimerHandle | None = None
+        self._report_timer: Timer | None = None
         self._transport = Transport(
             router,
             addresses,
@@ -133,7 +133,7 @@ class Connection(AsyncIOEventEmitter):
 
     def _schedule_report(self, interval: float) -> None:
         delay = interval * random.uniform(0.5, 1.5)
-        self._report_timer = asyncio.get_running_loop().call_later(delay, self._send_report)
+        self._report_timer = self._router.timers.call_later(delay, self._send_report)
 
     def _send_report(self) -> None:
         packets = self._report()

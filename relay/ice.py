@@ -7,6 +7,10 @@ the relay's own sockets, and an `IceMux` hands it what arrives:
     a response      by its transaction id
     anything else   is dropped: indications mean nothing here
 
+Once a pair is selected, what both ends say every few seconds goes by neither aioice nor its tasks:
+`consent.py` asks and answers, on the relay's grid of timers. An agent has one consent, for the pair that
+media takes; whatever it does not recognise goes the long way.
+
 Only this module knows aioice. It leans on parts that aioice keeps to itself (their names begin with an
 underscore); aioice's version is pinned, and `tests/relay/test_ice.py` fails when they change. Media never
 passes through aioice.
@@ -29,9 +33,12 @@ from aioice import stun
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import CandidatePair, StunProtocol
 
+from . import binding
 from .address import Address, Path
+from .consent import Consent
 from .parameters import IceCandidate, IceParameters
 from .stats import DropReason
+from .timers import Timer, TimerGrid
 
 logger = logging.getLogger(__name__)
 
@@ -66,15 +73,21 @@ class IceObserver:
 class IceMux:
     """All agents of a relay, and the way from a STUN datagram to the one it is for.
 
-    send: puts a datagram on a path. drop: counts one that is for nobody.
+    send: puts a datagram on a path. drop: counts one that is for nobody. timers: when consent is asked
+    for. selected: who has media on a path.
     """
 
     def __init__(
-        self, send: Callable[[Path, bytes], None], drop: Callable[[DropReason], None]
+        self,
+        send: Callable[[Path, bytes], None],
+        drop: Callable[[DropReason], None],
+        timers: TimerGrid,
     ) -> None:
         self.send = send
         self.drop = drop
+        self.timers = timers
         self.transactions: dict[bytes, _Protocol] = {}
+        self.selected: dict[Path, IceAgent] = {}
         self._agents: dict[str, IceAgent] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -89,13 +102,18 @@ class IceMux:
 
     def receive(self, path: Path, datagram: bytes) -> None:
         """Hand a STUN datagram to the agent that it is for."""
+        settled = self.selected.get(path)
+        if settled is not None and settled.receive_familiar(path, datagram):
+            return
         try:
             message = stun.parse_message(datagram)
         except (ValueError, struct.error):
             self.drop(DropReason.STUN_MALFORMED)
             return
         if message.message_class == stun.Class.REQUEST:
-            self._receive_request(path, message)
+            self._receive_request(path, message, datagram)
+        elif settled is not None and settled.receive_consent(message, datagram):
+            return
         elif message.transaction_id in self.transactions:
             protocol = self.transactions[message.transaction_id]
             transaction = protocol.transactions[message.transaction_id]
@@ -103,7 +121,7 @@ class IceMux:
         else:
             self.drop(DropReason.STUN_UNEXPECTED)
 
-    def _receive_request(self, path: Path, message: stun.Message) -> None:
+    def _receive_request(self, path: Path, message: stun.Message, datagram: bytes) -> None:
         # A request that is not authentic gets no answer at all, where RFC 8489 §9.1.3 would have an
         # error: nobody learns from us which names exist, and spoofed senders cause no traffic.
         name, _, _ = str(message.attributes.get("USERNAME", "")).partition(":")
@@ -113,7 +131,7 @@ class IceMux:
         elif not message.check_message_integrity(agent.parameters.password.encode()):
             self.drop(DropReason.STUN_UNAUTHENTICATED)
         else:
-            agent.receive_request(path, message)
+            agent.receive_request(path, message, datagram)
 
     def remove(self, agent: IceAgent, closing: asyncio.Task[None]) -> None:
         """Forget an agent, whose last tasks end in `closing`."""
@@ -139,15 +157,13 @@ class IceAgent:
         self.parameters = IceParameters(name, _random_name(PASSWORD_LENGTH))
         self.observer = observer
         self.mux = mux
+        self.round_trip_time: float | None = None
         self._connection = _Connection(self, local)
         self._validated: set[Path] = set()
         self._task: asyncio.Task[None] | None = None
+        self._consent: Consent | None = None
+        self._consent_timer: Timer | None = None
         self._closed = False
-
-    @property
-    def round_trip_time(self) -> float | None:
-        """Seconds between us and the peer, as the latest check told; None before the first."""
-        return self._connection.round_trip_time
 
     def start(self, remote: IceParameters) -> None:
         """Begin the checks, once the other end's credentials are known."""
@@ -166,7 +182,7 @@ class IceAgent:
         if not self._closed:
             self._connection.add_local_address(address)
 
-    def receive_request(self, path: Path, message: stun.Message) -> None:
+    def receive_request(self, path: Path, message: stun.Message, datagram: bytes) -> None:
         """Take an authentic Binding request. Before `start` it is answered and kept for then: a browser
         checks as soon as it has made its answer, which may take its time to come here."""
         protocol = self._connection.protocol_at(path.local)
@@ -181,18 +197,88 @@ class IceAgent:
         self.observer.validated(path)
         remote = (path.remote.host, path.remote.port)
         self._connection.request_received(message, remote, protocol)
+        asks_nothing_else = (
+            self._connection.ice_controlling and "ICE-CONTROLLING" not in message.attributes
+        )
+        if self._consent is not None and self._consent.path == path and asks_nothing_else:
+            self._consent.learn(datagram)
+
+    def receive_familiar(self, path: Path, datagram: bytes) -> bool:
+        """Take a message of a connected peer: a request like its last one, or an answer to a check of
+        ours. False when it is another, or not authentic."""
+        consent = self._consent
+        if consent is None:
+            return False
+        if datagram[:2] == binding.REQUEST:
+            answer = consent.answer(datagram)
+            if answer is None:
+                return False
+            self.observer.validated(path)
+            self.mux.send(path, answer)
+            return True
+        if consent.expects(datagram) and consent.is_answer(datagram):
+            self._consented(consent, datagram)
+            return True
+        return False
+
+    def receive_consent(self, message: stun.Message, datagram: bytes) -> bool:
+        """Take any other answer to a check of ours, if it is one: refusals and forgeries count for
+        nothing, signed answers of another form do."""
+        consent = self._consent
+        if consent is None or not consent.expects(datagram):
+            return False
+        authentic = message.check_message_integrity(consent.remote_password.encode())
+        if authentic and message.message_class == stun.Class.RESPONSE:
+            self._consented(consent, datagram)
+        return True
+
+    def select(self, consent: Consent) -> None:
+        """Let media go by a consent's path from now on, and no other."""
+        if self._closed:  # a check was about to end
+            return
+        self._end_consent()
+        self._consent = consent
+        self.mux.selected[consent.path] = self
+        self._schedule_consent(consent, asyncio.get_running_loop().time())
+        self.observer.selected(consent.path)
+
+    def _schedule_consent(self, consent: Consent, now: float) -> None:
+        self._consent_timer = self.mux.timers.call_later(consent.delay(now), self._consent_due)
+
+    def _consent_due(self) -> None:
+        consent, now = self._consent, asyncio.get_running_loop().time()
+        if consent is None:
+            return
+        if now >= consent.expires:
+            self._end_consent()
+            self.observer.failed("consent expired: the peer answers no ICE checks any more")
+            return
+        self.mux.send(consent.path, consent.check(now))
+        self._schedule_consent(consent, now)
+
+    def _consented(self, consent: Consent, datagram: bytes) -> None:
+        consent.renew(datagram, asyncio.get_running_loop().time())
+        if consent.round_trip_time is not None:
+            self.round_trip_time = consent.round_trip_time
+
+    def _end_consent(self) -> None:
+        if self._consent_timer is not None:
+            self._consent_timer.cancel()
+        if self._consent is not None and self.mux.selected.get(self._consent.path) is self:
+            del self.mux.selected[self._consent.path]
+        self._consent = self._consent_timer = None
 
     def close(self) -> None:
         """Stop all checks. The agent is gone from the mux at once; its tasks end soon after."""
         if self._closed:
             return
         self._closed = True
+        self._end_consent()
         closing = asyncio.get_running_loop().create_task(self._close())
         self.mux.remove(self, closing)
 
     async def _close(self) -> None:
         await self._connection.close()
-        # The consent task may be the one that asks for this: then it has ended already.
         if self._task is not None:
             await asyncio.wait([self._task])
 
@@ -250,7 +336,7 @@ class _Protocol(StunProtocol):
             del self._mux.transactions[request.transaction_id]
         elapsed = loop.time() - started
         if elapsed < stun.RETRY_RTO:  # a later answer may be one to the repeated request
-            self._connection.round_trip_time = elapsed
+            self._connection.agent.round_trip_time = elapsed
         return answer
 
 
@@ -263,9 +349,8 @@ class _Connection(aioice.Connection):
             local_username=agent.parameters.username_fragment,
             local_password=agent.parameters.password,
         )
-        self.round_trip_time: float | None = None
+        self.agent = agent
         self._role_conflicts = 0
-        self._agent = agent
         self._selected: CandidatePair | None = None
         for address in local:
             self.add_local_address(address)
@@ -274,7 +359,7 @@ class _Connection(aioice.Connection):
 
     def add_local_address(self, address: Address) -> None:
         """Add a host candidate; the ones that came before are preferred (RFC 8445 §5.1.2.1)."""
-        protocol = _Protocol(self, address, 65535 - len(self._protocols), self._agent.mux)
+        protocol = _Protocol(self, address, 65535 - len(self._protocols), self.agent.mux)
         self._protocols.append(protocol)
         self._local_candidates.append(protocol.local_candidate)
         for candidate in self._remote_candidates:
@@ -308,25 +393,35 @@ class _Connection(aioice.Connection):
         if selected is not None and selected is not self._selected:
             self._selected = selected
             assert isinstance(selected.protocol, _Protocol)
-            self._agent.observer.selected(
-                Path(selected.protocol.local, Address(*selected.remote_addr))
-            )
+            path = Path(selected.protocol.local, Address(*selected.remote_addr))
+            self.agent.select(self._consent(path))
 
     def switch_role(self, ice_controlling: bool) -> None:
         """The peer claims our role (RFC 8445 §7.3.1.1). Once is a misunderstanding; aioice would take
         it for one every time, and check again at once."""
         self._role_conflicts += 1
         if self._role_conflicts > MAX_ROLE_CONFLICTS:
-            self._agent.observer.failed("the peer insists on our ICE role")
+            self.agent.observer.failed("the peer insists on our ICE role")
         else:
             super().switch_role(ice_controlling)
 
     async def query_consent(self) -> None:
-        """Check consent every five seconds (RFC 7675 §5.1); returns when it expired."""
-        if self._closing:
-            return  # since the nomination: `close` was there before this task, and did not find it
-        await super().query_consent()
-        self._agent.observer.failed("consent expired: the peer answers no ICE checks any more")
+        """Nothing: `consent.py` does it."""
+
+    def _consent(self, path: Path) -> Consent:
+        """What asks for consent by `path` under these credentials. The attributes of its checks are
+        those of RFC 8445 §7.1."""
+        assert self.remote_password is not None
+        role = binding.ICE_CONTROLLING if self.ice_controlling else binding.ICE_CONTROLLED
+        name = f"{self.remote_username}:{self.local_username}"
+        priority = candidate_priority(_COMPONENT, "prflx")
+        template = (
+            binding.attribute(binding.USERNAME, name.encode())
+            + binding.attribute(binding.PRIORITY, priority.to_bytes(4, "big"))
+            + binding.attribute(role, self._tie_breaker.to_bytes(8, "big"))
+        )
+        now = asyncio.get_running_loop().time()
+        return Consent(path, self.local_password, self.remote_password, template, now)
 
 
 def _random_name(length: int) -> str:

@@ -23,6 +23,7 @@ from .dtls import DtlsContext
 from .ice import IceMux
 from .plane import Control, MediaPlane
 from .stats import DropReason
+from .timers import TimerGrid
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ class Router:
     def __init__(self, dtls: DtlsContext, create_plane: Callable[[Control], MediaPlane]) -> None:
         self.dtls = dtls
         self.plane = create_plane(self.receive)
-        self.ice = IceMux(self.plane.send, self.drop)
+        self.timers = TimerGrid()
+        self.ice = IceMux(self.plane.send, self.drop, self.timers)
         self.bindings: dict[Path, Endpoint] = {}
         self.drops: Counter[DropReason] = Counter()
 

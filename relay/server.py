@@ -178,6 +178,7 @@ class Relay:
         self._state = "closed"
         for connection in tuple(self._connections):
             connection.close(CloseReason.SHUTDOWN)
+        self._router.timers.close()
         await self._router.ice.close()
         self._close_sockets()
 

@@ -93,6 +93,7 @@ async def assert_tables_are_empty(relay: Relay) -> None:
     assert router.bindings == {}
     assert router.ice.transactions == {}
     assert router.ice._agents == {}
+    assert router.ice.selected == {}
     assert relay._connections == set()
     for port in getattr(router.plane, "_ports", {}).values():
         assert getattr(port, "sources", {}) == {}

@@ -13,6 +13,7 @@ from relay.address import Address, Path
 from relay.ice import IceAgent, IceMux, IceObserver
 from relay.parameters import IceCandidate, IceParameters
 from relay.stats import DropReason
+from relay.timers import TimerGrid
 
 LOCAL = Address("192.0.2.1", 40_000)
 LOCAL_6 = Address("2001:db8::1", 40_000)
@@ -30,7 +31,7 @@ class Network:
         self.drops: Counter[DropReason] = Counter()
         self.sent: list[tuple[Path, bytes]] = []
         self.peers: dict[Address, Peer] = {}
-        self.mux = IceMux(self._send, self._drop)
+        self.mux = IceMux(self._send, self._drop, TimerGrid())
 
     def _drop(self, reason: DropReason) -> None:
         self.drops[reason] += 1

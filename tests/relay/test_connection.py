@@ -95,8 +95,9 @@ async def test_closes_itself_without_a_media_path(
 async def test_closes_itself_when_consent_is_lost(
     relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aioice.ice.CONSENT_INTERVAL", 0.005)
-    monkeypatch.setattr("aioice.stun.RETRY_RTO", 0.05)
+    monkeypatch.setattr("relay.consent.INTERVAL", 0.05)
+    monkeypatch.setattr("relay.consent.EXPIRY", 0.5)
+    relay._router.timers.step = 0.01
     publisher = relay.create_publisher()
     closed: asyncio.Future[CloseReason] = asyncio.get_running_loop().create_future()
     publisher.on("closed", closed.set_result)

@@ -21,6 +21,7 @@ from relay.address import Address, Path
 from relay.ice import IceAgent, IceMux
 from relay.parameters import IceParameters
 from relay.stats import DropReason
+from relay.timers import TimerGrid
 
 from .ice_peer import (
     LOCAL,
@@ -94,6 +95,7 @@ class TestContract:
         assert connection._nominated == {}
         assert StunProtocol(connection).transactions == {}
         assert connection._closing is False
+        assert 0 <= connection._tie_breaker < 1 << 64
         assert connection._local_candidates_start is False
         assert connection._local_candidates_end is False
         assert isinstance(stun.RETRY_RTO, float)
@@ -163,6 +165,7 @@ async def network() -> AsyncIterator[Network]:
     await asyncio.wait_for(network.mux.close(), 20)
     assert network.mux._agents == {}
     assert network.mux.transactions == {}
+    assert network.mux.selected == {}
     left = asyncio.all_tasks() - {asyncio.current_task()}
     assert [task for task in left if "aioice" in repr(task) or "relay" in repr(task)] == []
 
@@ -329,7 +332,7 @@ class Wire(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self.drops: list[DropReason] = []
-        self.mux = IceMux(self._send, self.drops.append)
+        self.mux = IceMux(self._send, self.drops.append, TimerGrid())
 
     @classmethod
     async def open(cls, host: str) -> Wire:
@@ -571,10 +574,15 @@ def hostile(peer: Peer) -> st.SearchStrategy[bytes]:
 
 class TestConsent:
     @pytest.fixture(autouse=True)
-    def hurry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hurry(self, monkeypatch: pytest.MonkeyPatch, network: Network) -> None:
         """Seconds become milliseconds (RFC 7675 §5.1: every 5 s, lost after 30 s)."""
-        monkeypatch.setattr("aioice.ice.CONSENT_INTERVAL", 0.005)
-        monkeypatch.setattr("aioice.stun.RETRY_RTO", 0.02)
+        monkeypatch.setattr("relay.consent.INTERVAL", 0.005)
+        network.mux.timers.step = 0.002
+
+    @pytest.fixture
+    def expiring(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Short enough to wait for; the peer answers at once or never."""
+        monkeypatch.setattr("relay.consent.EXPIRY", 0.1)
 
     async def test_is_asked_for(self, agent: IceAgent, peer: Peer, observed: Observed) -> None:
         agent.add_remote_candidate(candidate())
@@ -583,7 +591,139 @@ class TestConsent:
         await until(lambda: len(peer.requests) > 20)
         assert observed.failures == 0
 
-    async def test_is_lost(self, agent: IceAgent, peer: Peer, observed: Observed) -> None:
+    async def test_checks_are_what_rfc_7675_wants(
+        self, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        before = len(peer.requests)
+        await until(lambda: len(peer.requests) > before + 5)
+        checks = peer.requests[before:]
+        assert len({check.transaction_id for check in checks}) == len(checks)
+        for check in checks:
+            assert check.attributes["USERNAME"] == f"peer:{agent.parameters.username_fragment}"
+            assert check.attributes["PRIORITY"] == candidate_priority(1, "prflx")
+            assert "ICE-CONTROLLING" in check.attributes
+            assert "USE-CANDIDATE" not in check.attributes
+            assert check.check_message_integrity(PEER_PARAMETERS.password.encode())
+
+    async def test_tells_the_round_trip_time(
+        self, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        agent.round_trip_time = None
+        await until(lambda: agent.round_trip_time is not None)
+
+    async def test_the_peers_checks_are_answered(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        for number in range(3):  # the first goes through aioice, those after are known
+            peer.responses.clear()
+            request = peer.request()
+            peer.send(bytes(request))
+            await until(lambda: bool(peer.responses))
+            (answer,) = peer.responses
+            assert answer.message_class is stun.Class.RESPONSE
+            assert answer.transaction_id == request.transaction_id
+            assert answer.attributes["XOR-MAPPED-ADDRESS"] == tuple(REMOTE)
+            assert answer.check_message_integrity(agent.parameters.password.encode())
+            assert observed.validated == [PATH] * (number + 1)
+        assert network.drops == {}
+
+    @pytest.mark.parametrize("changes", [{"key": "w" * 24}, {"key": "w" * 24, "PRIORITY": 1}])
+    async def test_forged_checks_are_not_answered(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed, changes: Any
+    ) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        peer.check()
+        await until(lambda: bool(peer.responses))
+        peer.responses.clear()
+        peer.check(**changes)
+        assert network.drops == {DropReason.STUN_UNAUTHENTICATED: 1}
+        await asyncio.sleep(0)
+        assert peer.responses == []
+
+    async def test_a_role_conflict_is_told_on_a_selected_pair(
+        self, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        for _ in range(2):  # such a request never becomes a familiar one
+            peer.responses.clear()
+            peer.check(ICE_CONTROLLED=None, ICE_CONTROLLING=0)
+            await until(lambda: bool(peer.responses))
+            assert peer.responses[0].error_code == 487
+
+    @pytest.mark.parametrize("forgery", ["key", "refusal", "elsewhere"])
+    async def test_forged_answers_give_none(
+        self,
+        network: Network,
+        agent: IceAgent,
+        peer: Peer,
+        observed: Observed,
+        expiring: None,
+        forgery: str,
+    ) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        peer.answering = False
+        while not observed.failures:
+            peer.requests.clear()
+            await until(lambda: peer.requests or observed.failures)
+            if not peer.requests:
+                return
+            request = peer.requests[-1]
+            if forgery == "key":
+                peer.send(bytes(peer.answer(request, key="forged")))
+            elif forgery == "refusal":
+                peer.send(bytes(peer.refusal(request)))
+            else:
+                elsewhere = Path(LOCAL, Address("203.0.113.66", 6_666))
+                network.mux.receive(elsewhere, bytes(peer.answer(request)))
+
+    async def test_an_answer_of_another_form_counts(
+        self, agent: IceAgent, peer: Peer, observed: Observed, expiring: None
+    ) -> None:
+        # RFC 8445 §7.1 wants FINGERPRINT; what is signed without it is still the peer's word.
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        peer.answering = False
+        seen = len(peer.requests)
+        await until(lambda: len(peer.requests) > seen)
+        answer = peer.answer(peer.requests[-1])
+        del answer.attributes["FINGERPRINT"]
+        agent.round_trip_time = None
+        peer.send(bytes(answer))
+        assert agent.round_trip_time is not None
+
+    async def test_moves_with_the_peer(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected(PATH)
+        moved = Peer(network, agent, Address("203.0.113.9", 6_000))
+        moved.check()
+        await observed.until_selected(Path(LOCAL, moved.address))
+        assert set(network.mux.selected) == {Path(LOCAL, moved.address)}
+        left, seen = len(peer.requests), len(moved.requests)
+        await until(lambda: len(moved.requests) > seen + 3)
+        assert len(peer.requests) == left
+
+    async def test_is_lost(
+        self, agent: IceAgent, peer: Peer, observed: Observed, expiring: None
+    ) -> None:
         agent.add_remote_candidate(candidate())
         agent.start(PEER_PARAMETERS)
         await observed.until_selected()
@@ -594,7 +734,7 @@ class TestConsent:
         await asyncio.wait_for(agent.mux.close(), 20)
         assert observed.failures == 1
 
-    async def test_closing_from_the_observer(self, network: Network) -> None:
+    async def test_closing_from_the_observer(self, network: Network, expiring: None) -> None:
         closed = asyncio.Event()
 
         def fail(why: str) -> None:
@@ -658,11 +798,13 @@ class TestClose:
             await asyncio.sleep(0)
         agent.close()
 
-    async def test_connected(self, agent: IceAgent, peer: Peer, observed: Observed) -> None:
+    async def test_connected(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
         agent.add_remote_candidate(candidate())
         agent.start(PEER_PARAMETERS)
         await observed.until_selected()
-        await until(lambda: agent._connection._query_consent_task is not None)
+        await until(lambda: network.mux.selected)
         agent.close()
 
     async def test_nothing_is_taken_afterwards(

@@ -11,6 +11,7 @@ import sdp
 from relay.address import Address
 from relay.ice import MAX_REMOTE_ADDRESSES, IceMux, IceObserver
 from relay.parameters import IceCandidate, TransportParameters
+from relay.timers import TimerGrid
 from signaling.errors import SignalingError
 from signaling.messages.fields import IceCandidateInit
 from signaling.negotiation import read_candidate, write_candidate
@@ -29,7 +30,7 @@ def run(data: bytes) -> None:
     found = [candidate for line in data.split(b"\n") if (candidate := _read(line)) is not None]
 
     async def course() -> None:
-        mux = IceMux(lambda path, datagram: None, lambda reason: None)
+        mux = IceMux(lambda path, datagram: None, lambda reason: None, TimerGrid())
         observer = IceObserver(lambda path: None, lambda path: None, lambda why: None)
         agent = mux.create_agent(_OURS, observer)
         for candidate in found:

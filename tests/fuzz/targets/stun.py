@@ -15,6 +15,7 @@ from relay.address import Address, Path
 from relay.ice import MAX_REMOTE_ADDRESSES, IceAgent, IceMux, IceObserver
 from relay.parameters import IceCandidate, IceParameters
 from relay.stats import DropReason
+from relay.timers import TimerGrid
 from tests.fuzz.clock import FlyingLoop
 from tests.fuzz.course import Reader, Step, join, split
 from tests.fuzz.target import Target, require
@@ -55,7 +56,7 @@ class _World:
         self.requests: list[tuple[Path, bytes]] = []
         self.drops: Counter[DropReason] = Counter()
         self.validated: set[Path] = set()
-        self.mux = IceMux(self._send, self._drop)
+        self.mux = IceMux(self._send, self._drop, TimerGrid())
         self.started = False
         self.agent = self._create()
 
