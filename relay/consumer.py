@@ -48,6 +48,11 @@ class Consumer(Connection):
         self._sink: Sink | None = None
         self._last_report: ReportBlock | None = None
         self._round_trip_time: float | None = None
+        self._first_sequence = 0
+        self._reported = (
+            0,
+            0,
+        )  # packets that the last report speaks of; lost by then before the relay
 
     @property
     def source(self) -> RtpSource:
@@ -78,6 +83,8 @@ class Consumer(Connection):
             packets_lost=report.packets_lost if report else 0,
             jitter=report.jitter / OPUS_CLOCK_RATE if report else 0.0,
             round_trip_time=self._round_trip_time,
+            packets_reported=self._reported[0],
+            packets_lost_before=self._reported[1],
         )
 
     def _start(self, keys: SrtpKeys, path: Path) -> None:
@@ -85,6 +92,7 @@ class Consumer(Connection):
         # near a wrap-around, the receiver's guess of the rollover counter is off by one for good
         # (RFC 3711 §3.3.1).
         sequence, timestamp = secrets.randbelow(0x7FFF), secrets.randbits(32)
+        self._first_sequence = sequence + 1
         self._sink = self._router.plane.sink(keys, self.ssrc, path, sequence, timestamp)
         if self.publisher.source is not None:
             self._router.plane.attach(self._sink, self.publisher.source, time.monotonic())
@@ -113,6 +121,12 @@ class Consumer(Connection):
 
     def _receive_report(self, block: ReportBlock) -> None:
         self._last_report = block
+        source = self.publisher.source
+        self._reported = (
+            # The number before the first one stands for a report of nothing.
+            max(0, block.highest_sequence - self._first_sequence + 1),
+            source.counters().packets_lost if source is not None else 0,
+        )
         measured = round_trip_time(block, ntp_time(time.time()))
         if measured is not None:
             self._round_trip_time = measured

@@ -72,13 +72,17 @@ class PublisherStats:
 @dataclass(frozen=True, slots=True)
 class ConsumerStats:
     """What went to a consumer, and what it reported of that (RTCP RR). jitter and round_trip_time:
-    seconds; the latter None until known."""
+    seconds; the latter None until known. packets_reported: how many the last report speaks of, counted by
+    sequence numbers; packets_lost_before: what had been lost by then on the publisher's way to the relay,
+    which leaves gaps in those numbers and so is among the lost."""
 
     packets_sent: int
     bytes_sent: int
     packets_lost: int
     jitter: float
     round_trip_time: float | None
+    packets_reported: int = 0
+    packets_lost_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,10 @@ class Rooms:
         """Those among them whose socket is lost, and who may come back."""
         return self._places.waiting
 
+    def all(self) -> tuple[Room, ...]:
+        """Those that are open now."""
+        return tuple(self._rooms.values())
+
     def enter(self, name: str) -> Room:
         """The room of this name with a free place, to be joined at once; `leave` takes it away again.
 

@@ -21,6 +21,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 
 from signaling.errors import StartError
 from signaling.messages import Reason
+from signaling.monitoring import Api
 from signaling.outbox import Closing, Outbox
 from signaling.rooms import Rooms
 from signaling.session import Session
@@ -53,14 +54,22 @@ _LEFT_CODES = (1000, GOING_AWAY)
 class SignalingServer:
     """Serves rooms to WebSockets, and the site to browsers.
 
-    host, port: where to listen; port 0 picks a free one. tls: for HTTPS, None for HTTP.
+    host, port: where to listen; port 0 picks a free one. tls: for HTTPS, None for HTTP. api: answers what
+    it handles in the site's place.
     """
 
     def __init__(
-        self, rooms: Rooms, site: Site, host: str, port: int, tls: ssl.SSLContext | None = None
+        self,
+        rooms: Rooms,
+        site: Site,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        api: Api | None = None,
     ) -> None:
         self._rooms = rooms
         self._site = site
+        self._api = api
         self._host = host
         self._port = port
         self._tls = tls
@@ -139,13 +148,19 @@ class SignalingServer:
         self._sockets.add(socket)
         return socket
 
-    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _process_request(
+        self, connection: ServerConnection, request: Request
+    ) -> Response | None:
         path = request.path.partition("?")[0]
         if path == WEBSOCKET_PATH and request.method in METHODS:
             return None  # a WebSocket handshake, or 426 for what is none
-        page = self._site.respond(
-            request.method, request.path, ", ".join(request.headers.get_all("If-None-Match"))
-        )
+        if self._api is not None and self._api.handles(path):
+            authorization = ", ".join(request.headers.get_all("Authorization"))
+            page = await self._api.respond(request.method, request.path, authorization or None)
+        else:
+            page = self._site.respond(
+                request.method, request.path, ", ".join(request.headers.get_all("If-None-Match"))
+            )
         headers = Headers(page.headers)
         headers["Date"] = formatdate(usegmt=True)
         headers["Connection"] = "close"

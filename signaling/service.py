@@ -11,9 +11,11 @@ from dataclasses import asdict
 from ipaddress import ip_address
 
 from relay import IceCandidate, ParameterError, PlaneKind, Relay, RelayConfig, RelayError
+from signaling.access import Access
 from signaling.config import ANNOUNCE_LOCAL, Config
 from signaling.errors import ConfigError, StartError
 from signaling.events import Observers
+from signaling.monitoring import Monitor
 from signaling.rooms import Rooms
 from signaling.server import SignalingServer
 from signaling.site import Site
@@ -66,7 +68,10 @@ class Service:
             observers=self.observers,
         )
         site = Site(self._health)
-        self._server = SignalingServer(self._rooms, site, config.host, config.port, tls)
+        self._monitor = Monitor(self._relay, self._rooms, self.observers, Access(), version)
+        self._server = SignalingServer(
+            self._rooms, site, config.host, config.port, tls, self._monitor.api
+        )
 
     @property
     def url(self) -> str:
@@ -92,12 +97,14 @@ class Service:
         except StartError:
             await self._relay.close()
             raise
+        self._monitor.start()
 
     async def close(self) -> None:
         """Close media first, which every participant is told of, then the sockets."""
         self._server.drain()
         await self._relay.close()
         await self._server.close()
+        await self._monitor.close()
 
     def description(self) -> list[str]:
         """What the operator has to know at the start: where to go, and what clients will be told."""

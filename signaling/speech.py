@@ -18,17 +18,19 @@ PAUSE = 0.6
 
 
 class Speech:
-    """Whether one participant speaks."""
+    """Whether one participant speaks. level: the last one, in dBov; None while it is not heard."""
 
-    __slots__ = ("_heard_at", "speaking")
+    __slots__ = ("_heard_at", "level", "speaking")
 
     def __init__(self) -> None:
         self.speaking = False
+        self.level: int | None = None
         self._heard_at = 0.0
 
     def update(self, level: int, now: float) -> bool:
         """Take the level since the last call, in dBov. now: seconds on any steady clock. Whether the
         participant speaks."""
+        self.level = level
         if level > (ENDS_BELOW if self.speaking else BEGINS_ABOVE):
             self.speaking = True
             self._heard_at = now
@@ -38,4 +40,5 @@ class Speech:
 
     def reset(self) -> None:
         """The participant is not heard, whatever it says."""
+        self.level = None
         self.speaking = False

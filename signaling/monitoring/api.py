@@ -1,0 +1,106 @@
+"""The HTTP API (docs/api.md): from a request to a page. Reads only, and only for whom access lets.
+
+/api/v1/live        from the rooms themselves (`live.py`)
+/api/v1/history/    from the history's file, off the event loop
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from signaling.access import Access
+from signaling.errors import ErrorCode, SignalingError
+from signaling.monitoring.live import Live
+from signaling.monitoring.parameters import ApiError, Parameters
+from signaling.site import METHODS, Page
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "/api/"
+
+_HEADERS = (
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+)
+_JSON = "application/json"
+_STATUS = {
+    ErrorCode.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
+    ErrorCode.FORBIDDEN: HTTPStatus.FORBIDDEN,
+}
+
+Handler = Callable[[Parameters], Awaitable[Page]]
+
+
+class Api:
+    """Answers. clock: Unix seconds, for tokens."""
+
+    def __init__(self, access: Access, live: Live, clock: Callable[[], float]) -> None:
+        self._access = access
+        self._live = live
+        self._clock = clock
+
+    def handles(self, path: str) -> bool:
+        """Whether a path is the API's. path: without its query."""
+        return path.startswith(PREFIX)
+
+    async def respond(self, method: str, target: str, authorization: str | None) -> Page:
+        """The response to a request. target: the path with its query; authorization: that header."""
+        try:
+            if method not in METHODS:
+                raise ApiError(
+                    HTTPStatus.METHOD_NOT_ALLOWED,
+                    "method_not_allowed",
+                    f"Only {', '.join(METHODS)} can be asked for here.",
+                )
+            self._admit(authorization)
+            parameters = Parameters(target)
+            return await self._route(parameters.path)(parameters)
+        except ApiError as error:
+            return error_page(error)
+        except Exception:
+            logger.exception("a request to the API could not be answered")
+            sentence = "The server failed to answer and has logged why."
+            return error_page(ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", sentence))
+
+    def _admit(self, authorization: str | None) -> None:
+        try:
+            self._access.admit_operator(authorization, self._clock())
+        except SignalingError as error:
+            status = _STATUS.get(error.code, HTTPStatus.FORBIDDEN)
+            raise ApiError(status, error.code, error.message) from error
+
+    def _route(self, path: tuple[str, ...]) -> Handler:
+        match path:
+            case ("api", "v1", "live"):
+                return self._answer_live
+        raise ApiError(
+            HTTPStatus.NOT_FOUND, "not_found", "There is no such path; docs/api.md lists them."
+        )
+
+    async def _answer_live(self, parameters: Parameters) -> Page:
+        return page(
+            await self._live.json(
+                room=parameters.text("room"),
+                consumers=parameters.choice("consumers", ("true", "false")) == "true",
+            )
+        )
+
+
+def page(body: bytes, content_type: str = _JSON, *headers: tuple[str, str]) -> Page:
+    """An answer that nobody keeps."""
+    return Page(HTTPStatus.OK, (("Content-Type", content_type), *headers, *_HEADERS), body)
+
+
+def error_page(error: ApiError) -> Page:
+    """Why there is no answer, as JSON."""
+    told = {"error": {"code": error.code, "message": error.message}}
+    headers = [("Content-Type", _JSON), *_HEADERS]
+    if error.status is HTTPStatus.UNAUTHORIZED:
+        headers.append(("WWW-Authenticate", "Bearer"))
+    if error.status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers.append(("Allow", ", ".join(METHODS)))
+    return Page(error.status, tuple(headers), json.dumps(told).encode() + b"\n")
