@@ -82,11 +82,12 @@ class Chromium:
         self._process = process
 
     @classmethod
-    async def launch(cls) -> Chromium:
+    async def launch(cls, executable: str = EXECUTABLE, *arguments: str) -> Chromium:
+        """executable: the browser, or a script that runs it. arguments: beside the usual ones."""
         playwright = await async_playwright().start()
         try:
             browser = await playwright.chromium.launch(
-                executable_path=EXECUTABLE, args=_ARGUMENTS, handle_sigint=False
+                executable_path=executable, args=[*_ARGUMENTS, *arguments], handle_sigint=False
             )
             return cls(playwright, browser, await _process_id(browser))
         except BaseException:

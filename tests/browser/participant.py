@@ -56,11 +56,13 @@ class Participant:
         name: str,
         room: str,
         preload: Sequence[str] = (),
+        origin: str | None = None,
     ) -> Participant:
-        """Opens the room's link; does not join yet. preload: scripts beside the usual ones."""
+        """Opens the room's link; does not join yet. preload: scripts beside the usual ones. origin: the
+        server's, where it is not the one on loopback."""
         usual = [script("microphone.js", {"frequency": TONES[name]})]
         usual += [script(file) for file in _PRELOAD]
-        url = f"{server.url}/?{urlencode({'room': room, 'name': name})}"
+        url = f"{origin or server.url}/?{urlencode({'room': room, 'name': name})}"
         return cls(name, await browser.page(url, [*usual, *preload]))
 
     async def join(self) -> None:

@@ -16,6 +16,9 @@ from tests.browser.waiting import eventually
 HOST = "127.0.0.1"
 STOP_TIMEOUT = 10.0
 
+_LOOPBACK = {HOST: HOST, "0.0.0.0": HOST, "::": "[::1]"}
+"""Where a server that listens there is found from this machine."""
+
 
 def free_port(kind: socket.SocketKind) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
@@ -27,13 +30,15 @@ def free_port(kind: socket.SocketKind) -> int:
 class RelayServer:
     """Keeps its ports when it is stopped and started again."""
 
-    def __init__(self, log: Path, *options: str) -> None:
+    def __init__(self, log: Path, *options: str, host: str = HOST, port: int = 0) -> None:
         """log: the file that takes what the server prints. options: of `rtp-relay serve`, beside the
-        addresses and ports."""
-        self._options = options
-        self.port = free_port(socket.SOCK_STREAM)
+        addresses and ports. host: 0.0.0.0 or :: to be reached from elsewhere; media, too, is on every
+        address then. port: of HTTP; 0: any that is free."""
+        media = (f"--media-host={HOST}",) if host == HOST else ()
+        self._options = (f"--host={host}", *media, *options)
+        self.port = port or free_port(socket.SOCK_STREAM)
         self.media_port = free_port(socket.SOCK_DGRAM)
-        self.url = f"http://{HOST}:{self.port}"
+        self.url = f"http://{_LOOPBACK[host]}:{self.port}"
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
 
@@ -46,9 +51,7 @@ class RelayServer:
                 "-m",
                 "signaling",
                 "serve",
-                f"--host={HOST}",
                 f"--port={self.port}",
-                f"--media-host={HOST}",
                 f"--media-port={self.media_port}",
                 *self._options,
                 stdout=log,
