@@ -90,6 +90,12 @@ class Host:
         """Take the link down, or up again."""
         self.outward.up = self.inward.up = not off
 
+    def limit(self, mtu: int) -> None:
+        """Let no IP packet pass that is longer than this many bytes; both ends know it."""
+        for prefix, device in (([], self._device), (self.command(), _FAR_DEVICE)):
+            command = [*prefix, "ip", "link", "set", "dev", device, "mtu", str(mtu)]
+            subprocess.run(command, check=True)
+
     def without_ipv4(self) -> None:
         """Leave the host IPv6 alone."""
         for prefix, device in (([], self._device), (self.command(), _FAR_DEVICE)):
@@ -125,7 +131,7 @@ class Host:
             if not _is_unicast(packet):  # router solicitations and the like
                 continue
             now = self._loop.time()
-            for arrival in wire.carry(len(packet), now):
+            for arrival in wire.carry(now):
                 self._loop.call_at(arrival, self._deliver, sink, packet)
 
     def _deliver(self, sink: int, packet: bytes) -> None:

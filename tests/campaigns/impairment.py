@@ -16,14 +16,13 @@ HELD_BACK = 0.03
 @dataclass(frozen=True, slots=True)
 class Impairment:
     """loss, reorder, duplicate: of packets, 0 to 1. delay, jitter: seconds; a packet takes `delay` and up
-    to `jitter` more, in order. mtu: bytes of an IP packet; a larger one vanishes, and nobody is told."""
+    to `jitter` more, in order."""
 
     loss: float = 0.0
     delay: float = 0.0
     jitter: float = 0.0
     reorder: float = 0.0
     duplicate: float = 0.0
-    mtu: int = 1500
 
 
 NONE = Impairment()
@@ -38,13 +37,12 @@ class Wire:
         self._random = random.Random(seed)
         self._latest = 0.0
 
-    def carry(self, length: int, now: float) -> list[float]:
-        """When the copies of an IP packet of `length` bytes arrive that was sent `now`; empty for one
-        that is lost."""
+    def carry(self, now: float) -> list[float]:
+        """When the copies of a packet arrive that was sent `now`; empty for one that is lost."""
         impairment, draw = self.impairment, self._random.random
         # Every packet takes as many random numbers, so that one impairment does not change another.
         lost, late, twice, share = draw(), draw(), draw(), draw()
-        if not self.up or length > impairment.mtu or lost < impairment.loss:
+        if not self.up or lost < impairment.loss:
             return []
         arrival = now + impairment.delay + impairment.jitter * share
         if late < impairment.reorder:

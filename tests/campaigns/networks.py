@@ -39,18 +39,22 @@ PATIENCE = 60.0
 
 BLACKOUT = 30.0
 
+MTU = 1500
+"""Bytes of an IP packet, usually."""
+
 _POLL = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One row. event: what happens in the middle of it; relay: options of the server."""
+    """One row. event: what happens in the middle of it; translated: whether ports are; mtu: in bytes."""
 
     name: str
     impairment: Impairment = field(default_factory=Impairment)
     event: Callable[[list[Host]], Awaitable[None]] | None = None
     translated: bool = False
     ipv6: bool = False
+    mtu: int = MTU
 
 
 async def black_out(hosts: list[Host]) -> None:
@@ -80,7 +84,7 @@ SCENARIOS = (
         "all of it: 5 % loss, 100 ms, 30 ms jitter, 5 % out of order, 5 % twice",
         Impairment(loss=0.05, delay=0.1, jitter=0.03, reorder=0.05, duplicate=0.05),
     ),
-    Scenario("packets over 1280 bytes vanish", Impairment(mtu=1280)),
+    Scenario("MTU of 1280 bytes", mtu=1280),
     Scenario("address translation forgets its ports", translated=True, event=rebind),
     Scenario(f"nothing passes for {BLACKOUT:.0f} s", event=black_out),
     Scenario("IPv6 only", ipv6=True),
@@ -113,6 +117,7 @@ class Laboratory:
         await server.start()
         for host in self.hosts:
             host.impair(scenario.impairment)
+            host.limit(scenario.mtu)
             host.translator = PortTranslator() if scenario.translated else None
         try:
             return await self._run(scenario, server, seconds)
