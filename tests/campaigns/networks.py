@@ -113,7 +113,9 @@ class Laboratory:
 
     async def run(self, scenario: Scenario, seconds: float, options: list[str]) -> Outcome:
         """One scenario with a server of its own. seconds: of listening."""
-        server = RelayServer(self._log, *options, host="::" if scenario.ipv6 else "0.0.0.0", port=PORT)
+        server = RelayServer(
+            self._log, *options, host="::" if scenario.ipv6 else "0.0.0.0", port=PORT
+        )
         await server.start()
         for host in self.hosts:
             host.impair(scenario.impairment)
@@ -149,14 +151,13 @@ class Laboratory:
                 for one in people:
                     with contextlib.suppress(Exception):
                         await one.page.close()
-            heard = callers.reports[-1] if callers.reports else None
         return Outcome(
             scenario,
             _worst(connected),
             _mean([_concealed(a, b) for a, b in zip(before, after, strict=True)]),
             _worst(silences),
             callers.connected,
-            heard and heard["received"] / max(1, heard["received"] + heard["lost"]),
+            callers.heard,
         )
 
 
@@ -198,10 +199,10 @@ async def _browser(host: Host, folder: Path) -> Chromium:
 
 @dataclass(slots=True)
 class _Callers:
-    """What the aiortc callers told. connected: seconds, None before."""
+    """What the aiortc callers told. connected: seconds; heard: share of the packets; None before."""
 
     connected: float | None = None
-    reports: list[dict[str, int]] = field(default_factory=list)
+    heard: float | None = None
 
 
 @contextlib.asynccontextmanager
@@ -233,8 +234,8 @@ async def _read(process: asyncio.subprocess.Process, callers: _Callers) -> None:
         report = json.loads(line)
         if "connected" in report:
             callers.connected = report["connected"]
-        else:
-            callers.reports.append(report)
+        elif report["received"]:
+            callers.heard = report["received"] / (report["received"] + report["lost"])
 
 
 async def _join(person: Participant) -> float | None:

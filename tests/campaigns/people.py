@@ -128,9 +128,7 @@ class Voice:
         profile = peer.keys.profile.identifier
         self._peer = peer
         self._session = pylibsrtp.Session(
-            pylibsrtp.Policy(
-                peer.keys.local, pylibsrtp.Policy.SSRC_SPECIFIC, peer.ssrc, profile
-            )
+            pylibsrtp.Policy(peer.keys.local, pylibsrtp.Policy.SSRC_SPECIFIC, peer.ssrc, profile)
         )
         self._sequence = random.randrange(1 << 15)
         self._timestamp = random.randrange(1 << 32)
@@ -183,10 +181,9 @@ class Person:
                 person._begin(person._consume(other["publisher_id"]))
         return person
 
-    @property
-    def connected(self) -> bool:
-        """Whether the socket still lives."""
-        return not self._reading.done()
+    async def gone(self) -> None:
+        """Wait until the socket is closed."""
+        await asyncio.wait([self._reading])
 
     async def ask(self, type: str, **fields: Any) -> Message:
         """Send a message, and wait for its answer. Raises Refused, ConnectionClosed, TimeoutError."""
@@ -195,7 +192,7 @@ class Person:
         answer = self._waiting[id] = asyncio.get_running_loop().create_future()
         try:
             await self._socket.send(json.dumps({"type": type, "id": id} | fields))
-            message = await asyncio.wait_for(answer, PATIENCE)
+            message: Message = await asyncio.wait_for(answer, PATIENCE)
         finally:
             del self._waiting[id]
         if message["type"] == "error":
@@ -264,6 +261,7 @@ class Person:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(ConnectionError("the socket is closed"))
+                waiting.exception()  # whoever waited may be cancelled by now
 
     def _begin(self, job: Any) -> None:
         task = asyncio.create_task(job)
@@ -298,7 +296,9 @@ class Person:
         peer = self.crowd.open_peer(source)
         try:
             peer.start(remote)
-            await self.ask(type, **which, answer={"type": "answer", "sdp": write_answer(peer.local)})
+            await self.ask(
+                type, **which, answer={"type": "answer", "sdp": write_answer(peer.local)}
+            )
             await asyncio.wait_for(peer.connected.wait(), PATIENCE)
         except BaseException:
             self.crowd.close_peer(peer)
@@ -320,7 +320,13 @@ def read_offer(text: str) -> tuple[TransportParameters, RtpSource | None]:
     assert password is not None
     candidates = tuple(
         IceCandidate(
-            one.foundation, one.component, one.transport, one.priority, one.address, one.port, one.type
+            one.foundation,
+            one.component,
+            one.transport,
+            one.priority,
+            one.address,
+            one.port,
+            one.type,
         )
         for one in media.all(sdp.Candidate)
     )

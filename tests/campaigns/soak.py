@@ -210,9 +210,13 @@ async def soak(
     )
     found = complaints(before, after, crowd, drops)
     found += sorted({f"a person met {fault!r}" for fault in crowd.faults})
-    if b"Traceback" in log.read_bytes():
+    if await asyncio.to_thread(_has_traceback, log):
         found.append(f"a traceback in {log}")
     return found
+
+
+def _has_traceback(log: Path) -> bool:
+    return b"Traceback" in log.read_bytes()
 
 
 def describe(seen: Inspection) -> str:
