@@ -191,7 +191,7 @@ async def soak(
     async with serving(log, *options) as relay:
         crowd = Crowd(relay.origin)
         try:
-            await churn(crowd, people, max(5.0, seconds * WARM_UP), seed=1)
+            await churn(crowd, people, max(2.0, seconds * WARM_UP), seed=1)
             before = await empty(relay)
             say(f"before: {describe(before)}")
             watching = asyncio.create_task(_watch(relay, crowd, say))
