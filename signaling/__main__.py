@@ -1,11 +1,13 @@
-"""The command line: `rtp-relay serve`, `rtp-relay schema`. The only module that knows click."""
+"""The command line: `rtp-relay serve`, `token` and `schema`. The only module that knows click."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
+import re
 import sys
+import time
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,9 +16,10 @@ from typing import Any
 import click
 
 from signaling import config
+from signaling.access import Grants, KeyFault
 from signaling.errors import ConfigError, StartError
 from signaling.messages import schema_text
-from signaling.service import run
+from signaling.service import access_of, run
 
 USAGE_ERROR = 2
 START_ERROR = 1
@@ -69,6 +72,62 @@ def serve(path: str | None, **flags: Any) -> None:
         _exit(error, USAGE_ERROR)
     except StartError as error:
         _exit(error, START_ERROR)
+
+
+@main.command()
+@click.option(
+    "--room",
+    required=True,
+    help="The room that the token opens; 'team-*' is every room whose name begins so, '*' every room.",
+)
+@click.option("--identity", required=True, help="Who holds the token, for your own eyes.")
+@click.option("--name", help="What the others see; without it, people choose.")
+@click.option(
+    "--ttl",
+    default="12h",
+    metavar="TIME",
+    show_default=True,
+    help="For how long it opens the door: seconds, or a number with s, m, h or d.",
+)
+@click.option("--publish/--no-publish", default=True, help="May talk; without more, yes.")
+@click.option("--subscribe/--no-subscribe", default=True, help="May listen; without more, yes.")
+@click.option(
+    "--admin", is_flag=True, help="May mute and remove others; with the room '*', may see figures."
+)
+@click.option("--auth-secret", help="As the server's.")
+@click.option("--auth-key-file", metavar="FILE", help="As the server's; no public key.")
+@click.option(
+    "--config", "path", metavar="FILE", envvar="RTP_RELAY_CONFIG", help="As the server's."
+)
+def token(
+    path: str | None, auth_secret: str | None, auth_key_file: str | None, **wish: Any
+) -> None:
+    """Make an access token, and write it to standard output.
+
+    The key comes from where the server takes it: --auth-secret or --auth-key-file, the variables
+    RTP_RELAY_AUTH_SECRET or RTP_RELAY_AUTH_KEY_FILE, or the file that --config names.
+    """
+    flags = {"auth_secret": auth_secret, "auth_key_file": auth_key_file}
+    try:
+        given = config.load(flags, os.environ, None if path is None else Path(path))
+        expires = time.time() + _seconds(wish.pop("ttl"))
+        click.echo(access_of(given).issue(Grants(expires=expires, **wish)))
+    except KeyFault as error:
+        _exit(ConfigError("token", str(error)), USAGE_ERROR)
+    except ValueError as error:
+        _exit(error, USAGE_ERROR)
+    except ConfigError as error:
+        _exit(error, USAGE_ERROR)
+
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(text: str) -> int:
+    found = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text.strip())
+    if found is None or int(found[1]) == 0:
+        raise ConfigError("--ttl", "expected a time such as 90, 15m, 12h or 30d", text)
+    return int(found[1]) * _UNITS[found[2]]
 
 
 @main.command()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ class Config:
 
     host, port: of HTTP and WebSocket; port 0 picks a free one. media_host, media_port, announce,
     media_plane, media_threads: see `RelayConfig`. cert, key: PEM files, both or none.
-    max_participants: in a room. resume_grace: seconds.
+    max_participants: in a room. resume_grace: seconds. auth_secret, auth_key_file: what access tokens are
+    checked by (`access.py`), one or none; it is open to everybody without.
     """
 
     host: str = "127.0.0.1"
@@ -42,6 +43,8 @@ class Config:
     media_threads: int = RelayConfig().media_threads
     cert: Path | None = None
     key: Path | None = None
+    auth_secret: str | None = field(default=None, repr=False)
+    auth_key_file: Path | None = None
     max_participants: int = 100
     max_rooms: int = 1000
     resume_grace: int = 10
@@ -51,6 +54,8 @@ class Config:
         if (self.cert is None) != (self.key is None):
             given, missing = ("cert", "key") if self.key is None else ("key", "cert")
             raise ConfigError(f"--{given}", f"needs --{missing} as well; HTTPS takes both")
+        if self.auth_secret is not None and self.auth_key_file is not None:
+            raise ConfigError("--auth-secret", "one key is enough, and there is --auth-key-file")
 
 
 class _Unusable(ValueError):
@@ -60,13 +65,15 @@ class _Unusable(ValueError):
 @dataclass(frozen=True, slots=True)
 class Option:
     """One option. name: as in `Config`. read: makes a value of a flag's or variable's text, or of what
-    TOML holds. many: whether it may be given more than once."""
+    TOML holds. many: whether it may be given more than once. secret: whether its value is not to be
+    shown."""
 
     name: str
     read: Callable[[object], Any]
     metavar: str
     help: str
     many: bool = False
+    secret: bool = False
 
     @property
     def flag(self) -> str:
@@ -158,6 +165,20 @@ OPTIONS = (
     ),
     Option("cert", _path, "FILE", "Certificate chain (PEM), for HTTPS; needs --key."),
     Option("key", _path, "FILE", "The certificate's private key (PEM); needs --cert."),
+    Option(
+        "auth_secret",
+        _text,
+        "SECRET",
+        "Ask for access tokens, and check them by this secret (HS256). Better in the environment or in a"
+        " file: others on the machine can read the command line.",
+        secret=True,
+    ),
+    Option(
+        "auth_key_file",
+        _path,
+        "FILE",
+        "The same by what is in this file: a secret, or an Ed25519 key in PEM (EdDSA).",
+    ),
     Option("max_participants", _integer(1, 10_000), "NUMBER", "Participants in a room at most."),
     Option("max_rooms", _integer(1, 1_000_000), "NUMBER", "Rooms at the same time at most."),
     Option(
@@ -186,7 +207,7 @@ def load(
 
 def default(option: Option) -> str:
     """An option's default in words, for the help text."""
-    value = next(field.default for field in fields(Config) if field.name == option.name)
+    value = next(item.default for item in fields(Config) if item.name == option.name)
     return "" if value in (None, ()) else str(value)
 
 
@@ -240,4 +261,4 @@ def _read_one(option: Option, given: object, source: str) -> Any:
     try:
         return option.read(given)
     except _Unusable as error:
-        raise ConfigError(source, str(error), given) from None
+        raise ConfigError(source, str(error), None if option.secret else given) from None

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from relay import ConnectionState
+from signaling.access import EVERYTHING_BUT_ADMIN, Grants
 from signaling.media import MediaConsumer, MediaPublisher
 from signaling.messages import (
     ConsumerAnswer,
@@ -30,10 +31,11 @@ from signaling.speech import Speech
 @dataclass(eq=False, slots=True)
 class Participant:
     """Somebody in a room. id: random, told to everyone in the room. send: takes a message for the
-    participant's socket, at once and without raising."""
+    participant's socket, at once and without raising. grants: what it may do."""
 
     name: str
     send: Callable[[ServerMessage], None]
+    grants: Grants = EVERYTHING_BUT_ADMIN
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     muted: bool = False
     publication: Publication | None = None

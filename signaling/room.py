@@ -86,7 +86,13 @@ class Room:
         self._tell_all(ParticipantJoined(participant_id=participant.id, name=participant.name))
         self.participants[participant.id] = participant
         self._observers.tell(
-            events.ParticipantJoined(self.name, participant.id, participant.name, at=self._now())
+            events.ParticipantJoined(
+                self.name,
+                participant.id,
+                participant.name,
+                participant.grants.identity,
+                at=self._now(),
+            )
         )
         logger.info("room %s: participant %s joined", self.name, participant.id)
         return others
@@ -149,6 +155,8 @@ class Room:
     def _create_publisher(
         self, participant: Participant, message: CreatePublisher
     ) -> PublisherCreated:
+        if not participant.grants.publish:
+            raise _forbidden("Your access token does not let you publish.")
         if participant.publication is not None:
             raise _wrong_state("You have a publisher already; close it before you create another.")
         media = self._relay.create_publisher(self.name)
@@ -237,6 +245,8 @@ class Room:
     def _create_consumer(
         self, participant: Participant, message: CreateConsumer
     ) -> ConsumerCreated:
+        if not participant.grants.subscribe:
+            raise _forbidden("Your access token does not let you listen.")
         publication = self._consumable_publication(participant, message.publisher_id)
         media = self._relay.create_consumer(publication.media)
         subscription = Subscription(participant, publication, media)
@@ -393,3 +403,7 @@ def _wrong_state(sentence: str) -> SignalingError:
 
 def _not_found(sentence: str) -> SignalingError:
     return SignalingError(ErrorCode.NOT_FOUND, sentence)
+
+
+def _forbidden(sentence: str) -> SignalingError:
+    return SignalingError(ErrorCode.FORBIDDEN, sentence)

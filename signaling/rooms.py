@@ -1,4 +1,4 @@
-"""All rooms of a server: a room begins with its first participant and ends with its last.
+"""All rooms of a server, and their door: a room begins with its first participant, ends with its last.
 
 Somebody whose socket is lost stays for a while (`resumption.py`); `expire` takes out who did not come back.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from signaling.access import Access, Grants
 from signaling.errors import ErrorCode, SignalingError
 from signaling.events import Observers, RoomEnded, RoomStarted
 from signaling.media import MediaRelay
@@ -20,9 +21,9 @@ logger = logging.getLogger(__name__)
 
 
 class Rooms:
-    """Rooms by their name. max_rooms: at the same time; max_participants: in each. resume_grace: seconds
-    that somebody whose socket is lost is waited for. observers: who is told what happens in them, nobody
-    if None."""
+    """Rooms by their name. max_rooms: at the same time; max_participants: in each. access: who may come
+    in, everybody if None. resume_grace: seconds that somebody whose socket is lost is waited for.
+    observers: who is told what happens in them, nobody if None."""
 
     def __init__(
         self,
@@ -30,12 +31,14 @@ class Rooms:
         *,
         max_rooms: int,
         max_participants: int,
+        access: Access | None = None,
         resume_grace: float = 0,
         observers: Observers | None = None,
     ) -> None:
         self._relay = relay
         self._max_rooms = max_rooms
         self._max_participants = max_participants
+        self._access = access or Access()
         self._observers = observers or Observers()
         self._rooms: dict[str, Room] = {}
         self._places = Places(resume_grace)
@@ -57,11 +60,14 @@ class Rooms:
         """Those that are open now."""
         return tuple(self._rooms.values())
 
-    def enter(self, name: str) -> Room:
-        """The room of this name with a free place, to be joined at once; `leave` takes it away again.
+    def enter(self, name: str, token: str | None = None) -> tuple[Room, Grants]:
+        """The room of this name with a free place, to be joined at once, and what its new participant may
+        do there; `leave` takes the room away again.
 
-        Raises SignalingError: `server_full` for one room too many, `room_full` for one participant.
+        Raises SignalingError: `unauthorized` and `forbidden` for the token, `server_full` for one room
+        too many, `room_full` for one participant.
         """
+        grants = self._access.enter(token, name, self._observers.now())
         room = self._rooms.get(name)
         if room is None:
             if len(self._rooms) >= self._max_rooms:
@@ -76,7 +82,7 @@ class Rooms:
                 ErrorCode.ROOM_FULL,
                 f"The room has no place for another participant; {self._max_participants} are in it.",
             )
-        return room
+        return room, grants
 
     def hold(
         self, room: Room, participant: Participant, superseded: Callable[[], None]

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from ipaddress import ip_address
 
 from relay import IceCandidate, ParameterError, PlaneKind, Relay, RelayConfig, RelayError
-from signaling.access import Access
+from signaling.access import Access, Key, KeyFault
 from signaling.config import ANNOUNCE_LOCAL, Config
 from signaling.errors import ConfigError, StartError
 from signaling.events import Observers
@@ -57,6 +57,7 @@ class Service:
     def __init__(self, config: Config, version: str) -> None:
         self._config = config
         self._version = version
+        self.access = access_of(config)
         tls = _tls(config)
         self._relay = _relay(config)
         self.observers = Observers()
@@ -65,10 +66,11 @@ class Service:
             max_rooms=config.max_rooms,
             max_participants=config.max_participants,
             resume_grace=config.resume_grace,
+            access=self.access,
             observers=self.observers,
         )
         site = Site(self._health)
-        self._monitor = Monitor(self._relay, self._rooms, self.observers, Access(), version)
+        self._monitor = Monitor(self._relay, self._rooms, self.observers, self.access, version)
         self._server = SignalingServer(
             self._rooms, site, config.host, config.port, tls, self._monitor.api
         )
@@ -113,6 +115,7 @@ class Service:
         if config.host in _WILDCARDS:
             lines.append(f"  or any other address of this machine, port {self._server.port}")
         lines.append(f"Media plane: {self._media_plane()}")
+        lines.append(f"Access: {_access_line(self.access)}")
         lines.append("Candidates that clients will get:")
         lines += [f"  {self._candidate_line(item)}" for item in self._relay.candidates]
         told = {ip_address(item.address) for item in self._relay.candidates}
@@ -157,6 +160,26 @@ class Service:
         }
 
 
+def access_of(config: Config) -> Access:
+    """Who may come in, by the key that the configuration names. Raises ConfigError."""
+    if config.auth_key_file is not None:
+        source = f"--auth-key-file {config.auth_key_file}"
+        try:
+            text = config.auth_key_file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(source, f"cannot be read: {error.strerror}") from error
+        except ValueError as error:  # not UTF-8, or a name that no file can have
+            raise ConfigError(source, "holds no text") from error
+    elif config.auth_secret is not None:
+        source, text = "--auth-secret", config.auth_secret
+    else:
+        return Access()
+    try:
+        return Access(Key.read(text))
+    except KeyFault as error:
+        raise ConfigError(source, str(error)) from error
+
+
 def _relay(config: Config) -> Relay:
     try:
         return Relay(
@@ -184,6 +207,12 @@ def _tls(config: Config) -> ssl.SSLContext | None:
             f"cannot use certificate {config.cert} with key {config.key}", str(error)
         ) from error
     return context
+
+
+def _access_line(access: Access) -> str:
+    if access.is_open:
+        return "open, everybody may join any room; --auth-key-file asks for access tokens"
+    return "by access token"
 
 
 def _is_loopback(host: str) -> bool:

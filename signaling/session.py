@@ -143,8 +143,8 @@ class Session:
             raise SignalingError(
                 ErrorCode.WRONG_STATE, "You are in a room already; leave it by leave_room first."
             )
-        participant = Participant(message.name, self._outlet.send)
-        room = self._rooms.enter(message.room)
+        room, grants = self._rooms.enter(message.room, message.token)
+        participant = Participant(grants.name or message.name, self._outlet.send, grants)
         others = room.join(participant)
         self._place = room, participant
         self._joined_before = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from signaling.access import Access
 from signaling.events import Event, Observers
 from signaling.messages import Reason, ServerMessage, encode
 from signaling.rooms import Rooms
@@ -104,8 +105,8 @@ class Client:
 
     # Steps that many tests begin with.
 
-    def join(self, room: str = "room", name: str = "Ada") -> Message:
-        reply = self.ask("join_room", room=room, name=name)
+    def join(self, room: str = "room", name: str = "Ada", **fields: Any) -> Message:
+        reply = self.ask("join_room", room=room, name=name, **fields)
         assert reply["type"] == "room_joined", reply
         self.id, self.token = reply["participant_id"], reply["resume_token"]
         return reply
@@ -152,6 +153,7 @@ class Lab:
         *,
         max_rooms: int = 10,
         max_participants: int = 10,
+        access: Access | None = None,
         resume_grace: float = 0,
         relay: Any = None,
     ) -> None:
@@ -164,6 +166,7 @@ class Lab:
             self.relay,
             max_rooms=max_rooms,
             max_participants=max_participants,
+            access=access,
             resume_grace=resume_grace,
             observers=self.observers,
         )

@@ -22,6 +22,7 @@ VALUES = {
     "media_threads": "2",
     "cert": "cert.pem",
     "key": "key.pem",
+    "auth_key_file": "auth.pem",
     "max_participants": "7",
     "max_rooms": "8",
     "resume_grace": "9",
@@ -37,6 +38,7 @@ EXPECTED = Config(
     media_threads=2,
     cert=Path("cert.pem"),
     key=Path("key.pem"),
+    auth_key_file=Path("auth.pem"),
     max_participants=7,
     max_rooms=8,
     resume_grace=9,
@@ -61,7 +63,8 @@ def _error(
 
 def test_there_is_an_option_for_everything() -> None:
     assert [option.name for option in OPTIONS] == [field.name for field in fields(Config)]
-    assert set(VALUES) == {option.name for option in OPTIONS}
+    # One key of access tokens is enough; the other option has a test of its own.
+    assert set(VALUES) == {option.name for option in OPTIONS} - {"auth_secret"}
 
 
 def test_defaults() -> None:
@@ -187,3 +190,19 @@ def test_certificate_and_key_belong_together(given: str) -> None:
     missing = "key" if given == "cert" else "cert"
     assert _error({given: "x.pem"}, {}) == f"--{given}: needs --{missing} as well; HTTPS takes both"
     assert load({given: "x.pem"}, {f"RTP_RELAY_{missing.upper()}": "y.pem"}).cert is not None
+
+
+def test_a_secret_is_never_shown(file: Path) -> None:
+    secret = "not to be seen by anybody"
+    found = load({"auth_secret": secret}, {})
+
+    assert found.auth_secret == secret
+    assert load({}, {"RTP_RELAY_AUTH_SECRET": secret}) == found
+    assert secret not in repr(found)
+    file.write_text("auth_secret = 123456789")
+    assert _error({}, {}, file) == f"auth_secret in {file}: expected a text that is not empty"
+    both: dict[str, str | tuple[str, ...] | None] = {
+        "auth_secret": secret,
+        "auth_key_file": "auth.pem",
+    }
+    assert _error(both, {}) == "--auth-secret: one key is enough, and there is --auth-key-file"

@@ -6,27 +6,30 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import connect
 
 from signaling.__main__ import main
+from signaling.access import Access, Grants, Key
 from signaling.config import OPTIONS
 from signaling.messages import schema_text
 from tests.signaling.sockets import Client
@@ -130,6 +133,72 @@ def test_a_file_may_be_named_by_a_variable(tmp_path: Path) -> None:
     file.write_text("port = 'x'")
     result = CliRunner().invoke(main, ["serve"], env={"RTP_RELAY_CONFIG": str(file)})
     assert result.stderr.startswith(f"rtp-relay: port in {file}: expected a whole number")
+
+
+SECRET = "correct horse battery staple, twice"
+
+
+def _token(*arguments: str, **variables: str) -> Result:
+    return CliRunner().invoke(main, ["token", *arguments], env=variables)
+
+
+def test_a_token(tmp_path: Path) -> None:
+    file = tmp_path / "relay.toml"
+    file.write_text(f"auth_secret = '{SECRET}'")
+    wish = ("--room", "tea", "--identity", "ada")
+    access = Access(Key.read(SECRET))
+    now = time.time()
+
+    for arguments, variables in (
+        (("--auth-secret", SECRET), {}),
+        ((), {"RTP_RELAY_AUTH_SECRET": SECRET}),
+        (("--config", str(file)), {}),
+    ):
+        result = _token(*wish, *arguments, **variables)
+        assert result.exit_code == 0, result.output
+        assert re.fullmatch(r"[A-Za-z0-9_.-]+\n", result.output)
+        granted = access.grants(result.output.strip(), now)
+        assert replace(granted, expires=0.0) == Grants(
+            "ada", "tea", publish=True, subscribe=True, expires=0.0
+        )
+        assert 0 <= granted.expires - now - 12 * 3600 < 60
+
+
+def test_a_token_with_everything(tmp_path: Path) -> None:
+    private = ed25519.Ed25519PrivateKey.generate()
+    file = tmp_path / "private.pem"
+    file.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    wish = "--room * --identity ops --name Ops --ttl 15m --no-publish --no-subscribe --admin"
+    result = _token(*wish.split(), "--auth-key-file", str(file))
+    granted = Access(Key.read(file.read_text())).grants(result.output.strip(), time.time())
+
+    assert replace(granted, expires=0.0) == Grants("ops", "*", "Ops", admin=True, expires=0.0)
+    assert granted.expires - time.time() <= 15 * 60 + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--room tea --identity ada", "token: expected a secret or a private key"),
+        ("--room te/a --identity ada --auth-secret", "The claim `room` of the access token"),
+        ("--room tea --identity ada --ttl 0 --auth-secret", "--ttl: expected a time such as 90"),
+        ("--room tea --identity ada --ttl 1w --auth-secret", "--ttl: expected a time such as 90"),
+    ],
+)
+def test_a_token_that_cannot_be_made(arguments: str, words: str) -> None:
+    given = arguments.split()
+    result = _token(*given, *([SECRET] if given[-1] == "--auth-secret" else []))
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"rtp-relay: {words}")
+    assert result.stdout == ""
+    assert SECRET not in result.stderr
 
 
 async def test_a_port_that_is_taken_is_one_line() -> None:

@@ -40,8 +40,9 @@ async def test_the_url_and_the_candidates() -> None:
     assert lines[1] == f"Open {service.url}"
     assert service.url.startswith("http://127.0.0.1:")
     assert lines[2].startswith("Media plane: ")
-    assert lines[3] == "Candidates that clients will get:"
-    hosts = [line.strip().rpartition(":") for line in lines[4:]]
+    assert lines[3].startswith("Access: open, everybody may join any room")
+    assert lines[4] == "Candidates that clients will get:"
+    hosts = [line.strip().rpartition(":") for line in lines[5:]]
     assert sorted(host for host, _, _ in hosts) == ["udp 127.0.0.1", "udp [::1]"]
     assert all(rest.endswith(" (host)") for _, _, rest in hosts)
 
@@ -118,3 +119,41 @@ def test_a_certificate_that_no_file_can_hold() -> None:
 async def test_options_that_the_relay_refuses(config: Config, words: str) -> None:
     with pytest.raises(ConfigError, match=f"^{words}"):
         await Service(config, "1.2.3").start()
+
+
+async def test_access_by_token_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("x" * 32 + "\n")
+    for config in (
+        replace(_config(), auth_key_file=file),
+        replace(_config(), auth_secret="x" * 32),
+    ):
+        async with _started(config) as service:
+            assert "Access: by access token" in service.description()
+            assert not service.access.is_open
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"short", "expected a secret of at least 32 bytes"),
+        (b"\xff" * 40, "holds no text"),
+        (b"-----BEGIN RSA PRIVATE KEY-----", "expected an Ed25519 key in PEM"),
+    ],
+)
+def test_a_key_file_that_cannot_be_used(tmp_path: Path, content: bytes | None, words: str) -> None:
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        Service(replace(_config(), auth_key_file=file), "1.2.3")
+    assert str(caught.value).startswith(f"--auth-key-file {file}: {words}")
+    assert content is None or str(content) not in str(caught.value)
+
+
+def test_a_short_secret_is_not_repeated() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Service(replace(_config(), auth_secret="tooshort"), "1.2.3")
+    assert str(caught.value).startswith("--auth-secret: expected a secret of at least 32 bytes")
+    assert "tooshort" not in str(caught.value)

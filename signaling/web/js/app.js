@@ -10,6 +10,7 @@ import { Session } from "./session.js";
 import { recall, remember } from "./settings.js";
 import { SignalingError } from "./signaling.js";
 import { Stage } from "./stage.js";
+import { claims, takeToken } from "./token.js";
 import { joinFault, microphoneFault, returnFault } from "./words.js";
 
 /**
@@ -46,12 +47,21 @@ export class App {
   #monitor = null;
   #selfId = "";
   #address;
+  #token;
 
-  /** @param {URL} address of the page; `room`, `name` and `token` are taken from its query */
+  /**
+   * @param {URL} address of the page; `room` and `name` are taken from its query, `token` from its
+   *     fragment or its query, and out of it
+   */
   constructor(address) {
     this.#address = address;
+    this.#token = takeToken(address);
+    history.replaceState(null, "", address);
     const query = address.searchParams;
-    this.#lobby.fill(query.get("name") ?? recall("name"), query.get("room") ?? "");
+    const invited = claims(this.#token);
+    const room = invited.room?.endsWith("*") ? "" : (invited.room ?? "");
+    this.#lobby.fill(invited.name ?? query.get("name") ?? recall("name"), query.get("room") ?? room);
+    this.#lobby.fixName(invited.name !== undefined);
     this.#stage.setCompare(recall("compare") === "true");
     // Browsers stop the meter's clock, as for a telephone call, and start it again in a gesture only.
     for (const gesture of ["pointerup", "keyup"]) {
@@ -72,15 +82,16 @@ export class App {
    * @param {string} room
    */
   async #join(name, room) {
-    remember("name", name);
+    if (claims(this.#token).name === undefined) {
+      remember("name", name);
+    }
     this.#messages.notice("");
     this.#setState("joining");
     this.#audioContext ??= new AudioContext();
     this.#audioContext.resume();
-    const token = this.#address.searchParams.get("token") ?? undefined;
     const session = new Session(
       new URL("ws", this.#address.href.replace(/^http/, "ws")),
-      { room, name, token },
+      { room, name, token: this.#token || undefined },
       this.#microphone.muted,
       this.#observer(),
     );
@@ -313,6 +324,7 @@ export class App {
 
   async #copyLink() {
     const link = new URL(this.#address);
+    link.hash = "";
     link.search = new URLSearchParams({ room: this.#address.searchParams.get("room") ?? "" }).toString();
     try {
       await navigator.clipboard.writeText(link.href);

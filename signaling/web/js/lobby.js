@@ -33,6 +33,11 @@ class Field {
     this.#input.value = value;
   }
 
+  /** @param {boolean} fixed whether it is not for the person to change */
+  set fixed(fixed) {
+    this.#input.readOnly = fixed;
+  }
+
   focus() {
     this.#input.focus();
   }
@@ -70,6 +75,11 @@ export class Lobby {
     this.#name.value = name;
     this.#room.value = room;
     this.#firstToFill().focus();
+  }
+
+  /** @param {boolean} fixed whether the name is the one of the invitation */
+  fixName(fixed) {
+    this.#name.fixed = fixed;
   }
 
   /** @param {boolean} joining */
