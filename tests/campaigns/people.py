@@ -31,6 +31,9 @@ PATIENCE = 30.0
 """Seconds for an answer; a relay under attack may take its time, but answers."""
 
 _HEADER = struct.Struct("!BBHIIHHBBxx")
+_GONE = ("not_found", "negotiation_failed", "wrong_state")
+"""What an answer may say that comes when the publisher has gone by then, or we have."""
+
 _HOUSEKEEPING = 0.05
 _DATAGRAMS_AT_ONCE = 32
 
@@ -282,7 +285,7 @@ class Person:
                 created["offer"], "consumer_answer", consumer_id=created["consumer_id"]
             )
         except Refused as refused:
-            if refused.code not in ("not_found", "negotiation_failed"):
+            if refused.code not in _GONE:
                 raise
             return
         except (ConnectionError, ConnectionClosed):
