@@ -154,8 +154,9 @@ class Voice:
 class Person:
     """One socket's end of the protocol. Hears everybody in the room, as pages do."""
 
-    def __init__(self, crowd: Crowd, socket: ClientConnection, name: str) -> None:
+    def __init__(self, crowd: Crowd, url: str, socket: ClientConnection, name: str) -> None:
         self.crowd = crowd
+        self._url = url
         self.name = name
         self.joined: Message = {}
         self.publisher_id: str | None = None
@@ -172,16 +173,14 @@ class Person:
     async def arrive(cls, crowd: Crowd, room: str, name: str, token: str | None = None) -> Person:
         """Connect, and join a room. Raises Refused, OSError, and what websockets raises."""
         url = crowd.origin.replace("http", "ws", 1) + "/ws"
-        person = cls(crowd, await connect(url, open_timeout=PATIENCE), name)
+        person = cls(crowd, url, await connect(url, open_timeout=PATIENCE), name)
         given = {} if token is None else {"token": token}
         try:
             person.joined = await person.ask("join_room", room=room, name=name, **given)
         except BaseException:
             await person.vanish()
             raise
-        for other in person.joined["participants"]:
-            if other["publisher_id"] is not None:
-                person._begin(person._consume(other["publisher_id"]))
+        person._listen_to_all()
         return person
 
     async def gone(self) -> None:
@@ -223,6 +222,21 @@ class Person:
         self._hang_up()
         await self.ask("close_publisher", publisher_id=id)
 
+    async def resume(self) -> None:
+        """Lose the socket, and come back on another one while media goes on. Raises as `arrive` does."""
+        self._socket.transport.abort()
+        await asyncio.gather(self._reading, *self._jobs, return_exceptions=True)
+        self._socket = await connect(self._url, open_timeout=PATIENCE)
+        self._reading = asyncio.create_task(self._read())
+        token = self.joined["resume_token"]
+        self.joined = await self.ask("resume_room", resume_token=token)
+        heard = {one["publisher_id"]: one["consumer_id"] for one in self.joined["consumers"]}
+        for publisher_id in self._heard.keys() - heard.keys():
+            self._forget(publisher_id)
+        for publisher_id in heard.keys() - self._heard.keys():  # begun, and cut off by the loss
+            await self.ask("close_consumer", consumer_id=heard[publisher_id])
+        self._listen_to_all()
+
     async def leave(self) -> None:
         """Say goodbye, and close everything."""
         await self.ask("leave_room")
@@ -243,6 +257,11 @@ class Person:
         for _, peer in self._heard.values():
             self.crowd.close_peer(peer)
         self._heard.clear()
+
+    def _listen_to_all(self) -> None:
+        for other in self.joined["participants"]:
+            if other["publisher_id"] not in (None, *self._heard):
+                self._begin(self._consume(other["publisher_id"]))
 
     def _hang_up(self) -> None:
         self.speak(False)

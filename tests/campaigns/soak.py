@@ -106,7 +106,7 @@ async def stay(crowd: Crowd, name: str, dice: random.Random) -> None:
 
 async def do_something(person: Person, dice: random.Random, did: Counter[str]) -> None:
     """What people do in a room."""
-    match dice.randrange(4):
+    match dice.randrange(5):
         case 0:
             muted = dice.random() < 0.5
             await person.ask("set_muted", muted=muted)
@@ -117,7 +117,10 @@ async def do_something(person: Person, dice: random.Random, did: Counter[str]) -
         case 2:
             await person.ask("get_stats")
             did["asked for figures"] += 1
-        case 3 if person.publisher_id is not None:
+        case 3 if person.joined["resume_token"] is not None:
+            await person.resume()
+            did["resumed"] += 1
+        case 4 if person.publisher_id is not None:
             await person.unpublish()
             await person.publish()
             person.speak()

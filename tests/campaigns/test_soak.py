@@ -17,7 +17,8 @@ PEOPLE = 12
 async def test_nothing_stays(plane: str, tmp_path: Path) -> None:
     said: list[str] = []
     log = tmp_path / "server.log"
-    found = await soak(SECONDS, PEOPLE, log, f"--media-plane={plane}", say=said.append)
+    options = (f"--media-plane={plane}", "--resume-grace=1")
+    found = await soak(SECONDS, PEOPLE, log, *options, say=said.append)
     # What allocators take in the first seconds is theirs to keep.
     found = [one for one in found if not one.startswith("memory")]
     assert found == [], "\n".join([*said, log.read_text()])
