@@ -15,7 +15,7 @@ from pyee.asyncio import AsyncIOEventEmitter
 
 from .address import Address, Path
 from .events import CloseReason, ConnectionState
-from .parameters import DtlsFingerprint, IceCandidate, TransportParameters
+from .parameters import DtlsFingerprint, IceCandidate, RtpParameters, TransportParameters
 from .router import Router
 from .rtcp import RtcpPacket
 from .srtp import SrtpKeys
@@ -79,6 +79,7 @@ class Connection(AsyncIOEventEmitter):
             fingerprints=(self._fingerprint,),
             candidates=self._candidates,
             end_of_candidates=True,
+            rtp=RtpParameters(nack=True, red=True),
         )
 
     @property

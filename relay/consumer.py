@@ -9,12 +9,14 @@ from .address import Address, Path
 from .connection import Connection
 from .errors import InvalidStateError
 from .events import CloseReason, ConnectionState
+from .nack import RetransmissionBudget
 from .parameters import OPUS_CLOCK_RATE, DtlsFingerprint, IceCandidate, RtpSource
 from .plane import Sink
 from .publisher import Publisher
 from .router import Router
 from .rtcp import (
     Goodbye,
+    Nack,
     ReceiverReport,
     ReportBlock,
     RtcpPacket,
@@ -24,7 +26,7 @@ from .rtcp import (
     round_trip_time,
 )
 from .srtp import SrtpKeys
-from .stats import ConsumerStats
+from .stats import ConsumerStats, RetransmissionRefusal
 
 
 class Consumer(Connection):
@@ -53,6 +55,8 @@ class Consumer(Connection):
             0,
             0,
         )  # packets that the last report speaks of; lost by then before the relay
+        self._budget = RetransmissionBudget()
+        self._nack_count = 0
 
     @property
     def source(self) -> RtpSource:
@@ -85,6 +89,9 @@ class Consumer(Connection):
             round_trip_time=self._round_trip_time,
             packets_reported=self._reported[0],
             packets_lost_before=self._reported[1],
+            nack_count=self._nack_count,
+            retransmitted_packets_sent=counters.retransmitted if counters else 0,
+            retransmissions_refused=self._budget.refused.total(),
         )
 
     def _start(self, keys: SrtpKeys, path: Path) -> None:
@@ -93,7 +100,10 @@ class Consumer(Connection):
         # (RFC 3711 §3.3.1).
         sequence, timestamp = secrets.randbelow(0x7FFF), secrets.randbits(32)
         self._first_sequence = sequence + 1
-        self._sink = self._router.plane.sink(keys, self.ssrc, path, sequence, timestamp)
+        rtp = self._transport.rtp
+        self._sink = self._router.plane.sink(
+            keys, self.ssrc, path, sequence, timestamp, red=rtp.red, nack=rtp.nack
+        )
         if self.publisher.source is not None:
             self._router.plane.attach(self._sink, self.publisher.source, time.monotonic())
 
@@ -118,6 +128,21 @@ class Consumer(Connection):
                 for block in packet.reports:
                     if block.ssrc == self.ssrc:
                         self._receive_report(block)
+            elif isinstance(packet, Nack) and packet.media_ssrc == self.ssrc:
+                self._receive_nack(packet)
+
+    def _receive_nack(self, nack: Nack) -> None:
+        """Send again what is there and within bounds."""
+        if self._sink is None or not self._transport.rtp.nack:
+            return
+        self._nack_count += 1
+        round_trip = self._round_trip_time or self._transport.round_trip_time
+        refused = self._budget.refused.copy()
+        admitted = self._budget.admit(nack.sequences, time.monotonic(), round_trip)
+        if admitted:
+            there = self._router.plane.retransmit(self._sink, admitted)
+            self._budget.refused[RetransmissionRefusal.NOT_KEPT] += len(admitted) - there
+        self._router.refusals.update(self._budget.refused - refused)
 
     def _receive_report(self, block: ReportBlock) -> None:
         self._last_report = block

@@ -17,17 +17,19 @@ import asyncio
 import socket
 import struct
 from collections import Counter
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from .address import Address, Path, pack_sockaddr, unpack_sockaddr
 from .latency import LatencyHistogram
 from .levels import POWER
-from .parameters import OPUS_CLOCK_RATE, OPUS_PAYLOAD_TYPE
+from .parameters import OPUS_CLOCK_RATE, OPUS_PAYLOAD_TYPE, RED_PAYLOAD_TYPE
 from .plane import Control, PlaneCounters
 from .plane import Sink as AnySink
 from .plane import Source as AnySource
+from .red import RedPacket, parse_red, recovered, unwrap
 from .rtp import FIXED_HEADER_LENGTH, RtpError, plain
-from .srtp import SrtpKeys, drop_reason, ffi, unprotect
+from .srtp import SrtpKeys, drop_reason, ffi, protect, unprotect
 from .stats import DropReason
 from .streams import Sink, Source
 from .udp import (
@@ -35,6 +37,7 @@ from .udp import (
     RECEIVE_BATCH,
     SLOT_SIZE,
     ReceiveBatch,
+    SendBatch,
     native_sockaddr,
     open_socket,
 )
@@ -71,6 +74,9 @@ class PythonPlane:
         self._datagrams_received = 0
         self._rtp_packets_received = 0
         self._packets_forwarded = 0
+        self._packets_retransmitted = 0
+        self._packets_recovered = 0
+        self._again = {family: SendBatch(family, 1) for family in (socket.AF_INET, socket.AF_INET6)}
 
     def open(self, address: Address, thread: int = 0) -> Address:
         """Open a socket (port 0: any); the address it got. Raises AddressError. There is one thread."""
@@ -98,9 +104,17 @@ class PythonPlane:
         except OSError:
             self._drops[DropReason.SEND_FAILED] += 1
 
-    def source(self, keys: SrtpKeys, path: Path, now: float) -> Source:
+    def source(
+        self,
+        keys: SrtpKeys,
+        path: Path,
+        now: float,
+        *,
+        red: bool = False,
+        on_gap: Callable[[], None] | None = None,
+    ) -> Source:
         """A new source; it gets packets once a path is bound to it."""
-        return Source(keys, now)
+        return Source(keys, now, red=red, on_gap=on_gap)
 
     def bind(self, path: Path, source: AnySource) -> None:
         """Take RTP that comes by `path` as the source's."""
@@ -113,10 +127,20 @@ class PythonPlane:
         if port is not None:
             port.sources.pop(pack_sockaddr(path.remote), None)
 
-    def sink(self, keys: SrtpKeys, ssrc: int, path: Path, sequence: int, timestamp: int) -> Sink:
+    def sink(
+        self,
+        keys: SrtpKeys,
+        ssrc: int,
+        path: Path,
+        sequence: int,
+        timestamp: int,
+        *,
+        red: bool = False,
+        nack: bool = False,
+    ) -> Sink:
         """A new sink, which sends by `path`; its first packet follows `sequence` and `timestamp`."""
         udp, name = self._ports[path.local].socket, native_sockaddr(path.remote)
-        return Sink(keys, ssrc, udp, name, sequence, timestamp)
+        return Sink(keys, ssrc, udp, name, sequence, timestamp, red=red, nack=nack)
 
     def direct(self, sink: AnySink, path: Path) -> None:
         """Send what the sink gets by `path` from now on."""
@@ -128,6 +152,30 @@ class PythonPlane:
         assert isinstance(sink, Sink)
         assert isinstance(source, Source)
         sink.attach(source, now)
+
+    def retransmit(self, sink: AnySink, sequences: Sequence[int]) -> int:
+        """Send packets once more; how many of them there were."""
+        assert isinstance(sink, Sink)
+        batch, there = self._again[sink.udp.family], 0
+        batch.address(0, sink.name)
+        for sequence in sequences:
+            found = sink.again(sequence, batch.views[0])
+            if found is None:
+                continue
+            there += 1
+            self._length[0], payload = found
+            if protect(sink.handle, batch.packets[0], self._length):
+                self._drops[DropReason.SRTP_FAILED] += 1
+                continue
+            sink.repeated(payload)
+            self._packets_retransmitted += 1
+            full, failed = batch.send(sink.udp.fileno(), [self._length[0]])
+            self._packets_forwarded += 1 - full - failed
+            if full:
+                self._drops[DropReason.SEND_BUFFER_FULL] += full
+            if failed:
+                self._drops[DropReason.SEND_FAILED] += failed
+        return there
 
     def inject(self, path: Path, datagram: bytes, arrival: float) -> None:
         """Take a datagram as if it had come by `path` at `arrival`."""
@@ -146,6 +194,8 @@ class PythonPlane:
             packets_forwarded=self._packets_forwarded,
             forward_latency=self._latency.summary(),
             drops=dict(self._drops),
+            packets_retransmitted=self._packets_retransmitted,
+            packets_recovered=self._packets_recovered,
         )
 
     def _readable(self, port: Port) -> None:
@@ -205,7 +255,10 @@ class PythonPlane:
         first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data, start)
         if ssrc != source.ssrc:
             source.admit(ssrc)
-        if second & 0x7F != OPUS_PAYLOAD_TYPE:
+        payload_type = second & 0x7F
+        if payload_type != OPUS_PAYLOAD_TYPE and not (
+            source.red and payload_type == RED_PAYLOAD_TYPE
+        ):
             return DropReason.RTP_UNKNOWN_PAYLOAD_TYPE
         header = FIXED_HEADER_LENGTH
         if first == _PLAIN_WITH_EXTENSION and _is_audio_level(data, start, length):
@@ -218,6 +271,11 @@ class PythonPlane:
             length = len(normal)
             data[start : start + length] = normal
             header += 4 + 4 * data[start + 15] if normal[0] & 0x10 else 0
+        red = None
+        if payload_type == RED_PAYLOAD_TYPE:
+            red = parse_red(data[start : start + length], header, length)
+            if red is None:
+                return DropReason.RED_MALFORMED
         if ssrc != source.ssrc:
             if source.is_late(ssrc, arrival):
                 return DropReason.RTP_STALE
@@ -238,18 +296,54 @@ class PythonPlane:
         if not timeline.joined:
             timeline.join(sequence)
             marker = _MARKER
+        packet = data[start : start + length]
+        if red is not None:
+            self._recover(source, packet, red, arrival)
+        before = timeline.highest
         mapped = timeline.map(sequence, timestamp, arrival)
         if mapped is None:
             return DropReason.RTP_STALE
-        data[start + 1] = OPUS_PAYLOAD_TYPE | marker
-        self._fan_out(source, data[start : start + length], length - header, mapped)
+        packet[1] = payload_type | marker
+        if source.history is not None:
+            dropped = source.keep(packet, length - header, mapped, before)
+            if dropped is not None:
+                return dropped
+        if red is None:
+            self._fan_out(source, packet, length - header, mapped)
+        else:
+            self._fan_out(source, packet, length - header, mapped, red=True)
+            self._fan_out(source, unwrap(packet), length - red.primary, mapped, red=False)
         return None
 
+    def _recover(self, source: Source, packet: memoryview, red: RedPacket, arrival: float) -> None:
+        """Put out those packets before this one that never came, from what it holds of them. It goes to
+        sinks that do not take RED: the others will have it from the packet itself."""
+        _, _, sequence, timestamp, _ = _HEADER.unpack_from(packet)
+        timeline = source.timeline
+        for distance, block in zip(range(len(red.redundant), 0, -1), red.redundant, strict=True):
+            lost = (sequence - distance) & 0xFFFF
+            if block.start == block.end or not source.lacks(lost):
+                continue
+            before = timeline.highest
+            mapped = timeline.map(lost, timestamp - block.timestamp_offset, arrival)
+            assert mapped is not None
+            restored = recovered(packet, block)
+            source.keep(restored, block.end - block.start, mapped, before)
+            source.recovered += 1
+            self._packets_recovered += 1
+            self._fan_out(source, restored, block.end - block.start, mapped, red=False)
+
     def _fan_out(
-        self, source: Source, packet: memoryview, payload: int, mapped: tuple[int, int]
+        self,
+        source: Source,
+        packet: memoryview | bytes,
+        payload: int,
+        mapped: tuple[int, int],
+        red: bool | None = None,
     ) -> None:
+        """red: only to those sinks that take RED, or only to the others."""
         for fan in source.fans.values():
-            if not fan.sinks:
+            if not fan.sinks or (red is not None and fan.red != red):
                 continue
             sent, unprotected, full, failed = fan.forward(packet, payload, *mapped)
             self._packets_forwarded += sent

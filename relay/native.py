@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import itertools
 import os
 import socket
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 from .address import Address, Path, pack_sockaddr, unpack_sockaddr
 from .errors import AddressError
@@ -46,9 +49,19 @@ MAX_CONTROL_BATCH = 64
 class NativeSource:
     """What one publisher sends (`plane.Source`)."""
 
-    def __init__(self, plane: Any, thread: int, keys: SrtpKeys, now: float) -> None:
+    def __init__(
+        self,
+        plane: Any,
+        thread: int,
+        keys: SrtpKeys,
+        now: float,
+        *,
+        red: bool = False,
+        number: int = 0,
+    ) -> None:
         context = SrtpContext.inbound(keys)
-        self.native = _native.Source(plane, thread, context.address, context, now)
+        self.native = _native.Source(plane, thread, context.address, context, now, red, number)
+        self.on_gap: Callable[[], None] | None = None
         self._muted = False
 
     @property
@@ -64,7 +77,7 @@ class NativeSource:
     def counters(self) -> SourceCounters:
         """What came so far."""
         packets, payload_bytes, lost_before, gaps, *more = self.native.counters()
-        energy, levels, voices, received, base, highest, jitter, ssrc = more
+        energy, levels, voices, received, base, highest, jitter, ssrc, recovered = more
         expected = highest - base + 1 if received else 0
         return SourceCounters(
             packets=packets,
@@ -79,7 +92,13 @@ class NativeSource:
             expected=expected,
             highest_sequence=highest,
             jitter=jitter,
+            recovered=recovered,
         )
+
+    def missing(self) -> tuple[int | None, list[int]]:
+        """The current SSRC, and its latest sequence numbers of which no packet came."""
+        ssrc, sequences = self.native.missing()
+        return ssrc, sequences
 
 
 class NativeSink:
@@ -113,6 +132,8 @@ class NativePlane:
         self._locals: list[Address] = []
         self._drops: Counter[DropReason] = Counter()
         self._running = False
+        self._gap_numbers = itertools.count(1)
+        self._with_gaps: WeakValueDictionary[int, NativeSource] = WeakValueDictionary()
 
     def open(self, address: Address, thread: int = 0) -> Address:
         """Open a socket (port 0: any) for one of the threads; the address it got. Raises AddressError."""
@@ -159,9 +180,22 @@ class NativePlane:
         except OSError:
             self._drops[DropReason.SEND_FAILED] += 1
 
-    def source(self, keys: SrtpKeys, path: Path, now: float) -> NativeSource:
+    def source(
+        self,
+        keys: SrtpKeys,
+        path: Path,
+        now: float,
+        *,
+        red: bool = False,
+        on_gap: Callable[[], None] | None = None,
+    ) -> NativeSource:
         """A new source, on the thread of the path's socket."""
-        return NativeSource(self._plane, self._ports[path.local][1], keys, now)
+        number = next(self._gap_numbers) if on_gap is not None else 0
+        thread = self._ports[path.local][1]
+        source = NativeSource(self._plane, thread, keys, now, red=red, number=number)
+        source.on_gap = on_gap
+        self._with_gaps[number] = source
+        return source
 
     def bind(self, path: Path, source: AnySource) -> None:
         """Take RTP that comes by `path` as the source's."""
@@ -174,15 +208,22 @@ class NativePlane:
             self._plane.unbind(self._ports[path.local][0], pack_sockaddr(path.remote))
 
     def sink(
-        self, keys: SrtpKeys, ssrc: int, path: Path, sequence: int, timestamp: int
+        self,
+        keys: SrtpKeys,
+        ssrc: int,
+        path: Path,
+        sequence: int,
+        timestamp: int,
+        *,
+        red: bool = False,
+        nack: bool = False,
     ) -> NativeSink:
         """A new sink, which sends by `path`; its first packet follows `sequence` and `timestamp`."""
-        context = SrtpContext.outbound(keys, ssrc)
+        context = SrtpContext.outbound(keys, ssrc, repeats=nack)
         port, name = self._ports[path.local][0], pack_sockaddr(path.remote)
+        numbers = ssrc, sequence, timestamp
         return NativeSink(
-            _native.Sink(
-                self._plane, port, name, context.address, context, ssrc, sequence, timestamp
-            )
+            _native.Sink(self._plane, port, name, context.address, context, *numbers, red, nack)
         )
 
     def direct(self, sink: AnySink, path: Path) -> None:
@@ -196,6 +237,11 @@ class NativePlane:
         assert isinstance(source, NativeSource)
         sink.native.attach(source.native, now)
 
+    def retransmit(self, sink: AnySink, sequences: Sequence[int]) -> int:
+        """Send packets once more; how many of them there were."""
+        assert isinstance(sink, NativeSink)
+        return int(sink.native.retransmit(sequences))
+
     def inject(self, path: Path, datagram: bytes, arrival: float) -> None:
         """Take a datagram as if it had come by `path` at `arrival`."""
         port, name = self._ports[path.local][0], pack_sockaddr(path.remote)
@@ -203,9 +249,8 @@ class NativePlane:
 
     def counters(self) -> PlaneCounters:
         """What happened so far, on all threads."""
-        (datagrams,), (rtp,), (forwarded,), drops, latency, (total,), (maximum,) = (
-            self._plane.counters()
-        )
+        (datagrams,), (rtp,), (forwarded,), drops, latency, *more = self._plane.counters()
+        (total,), (maximum,), (retransmitted,), (recovered,) = more
         named = {
             DropReason[name]: count
             for name, count in zip(_native.DROP_REASONS.split(), drops, strict=True)
@@ -217,6 +262,8 @@ class NativePlane:
             packets_forwarded=forwarded,
             forward_latency=LatencyHistogram.of(latency, total * 1e-9, maximum * 1e-9).summary(),
             drops=dict(self._drops + Counter(named)),
+            packets_retransmitted=retransmitted,
+            packets_recovered=recovered,
         )
 
     def _readable(self, thread: int) -> None:
@@ -225,5 +272,9 @@ class NativePlane:
         batch = self._plane.control(thread, MAX_CONTROL_BATCH)
         if len(batch) == MAX_CONTROL_BATCH:
             os.eventfd_write(upcall, 1)  # there may be more
+        for number in self._plane.gaps(thread):
+            source = self._with_gaps.get(number)
+            if source is not None and source.on_gap is not None:
+                source.on_gap()
         for port, name, datagram in batch:
             self._control(Path(self._locals[port], unpack_sockaddr(name)), datagram)

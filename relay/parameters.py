@@ -13,6 +13,9 @@ from enum import StrEnum
 OPUS_PAYLOAD_TYPE = 111
 """RTP payload type of Opus on every connection. The relay always offers, so it is the same everywhere."""
 
+RED_PAYLOAD_TYPE = 63
+"""RTP payload type of redundant audio (RFC 2198) around Opus, likewise: the one that browsers use."""
+
 OPUS_CLOCK_RATE = 48_000
 """RTP clock of Opus in Hz, whatever the coded bandwidth (RFC 7587 §4.1)."""
 
@@ -77,11 +80,24 @@ class DtlsFingerprint:
 
 
 @dataclass(frozen=True, slots=True)
+class RtpParameters:
+    """What one end can do against loss, beside the error correction inside of Opus.
+
+    nack: it asks for lost packets, or sends them again when asked (RFC 4585 §6.2.1). red: it reads
+    redundant audio, or may send it (RFC 2198), under `RED_PAYLOAD_TYPE`.
+    """
+
+    nack: bool = False
+    red: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TransportParameters:
-    """One end of a transport: where it may be reached, how it proves itself.
+    """One end of a transport: where it may be reached, how it proves itself, what media it takes.
 
     role: what this end wants to be; the relay offers `AUTO`, and an answer says `CLIENT` or `SERVER`.
-    end_of_candidates: no further candidates will come (RFC 8838 §8.2).
+    end_of_candidates: no further candidates will come (RFC 8838 §8.2). rtp: what it can do beyond plain
+    Opus; of an answer, what of the offer it took.
     """
 
     ice: IceParameters
@@ -89,6 +105,7 @@ class TransportParameters:
     role: DtlsRole = DtlsRole.AUTO
     candidates: tuple[IceCandidate, ...] = ()
     end_of_candidates: bool = False
+    rtp: RtpParameters = RtpParameters()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,16 @@ Python, which is the reference, and its twin in C. One test suite holds them equ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from .address import Address, Path
 from .srtp import SrtpKeys
 from .stats import DropReason, ForwardLatency
+
+MISSING_WINDOW = 32
+"""Packets that are looked back for missing ones: 640 ms of 20 ms frames. Older ones would come too late."""
 
 Control = Callable[[Path, bytes], None]
 """Takes a datagram that is not RTP, and the path that it came by."""
@@ -30,9 +33,10 @@ class SourceCounters:
     packets, payload_bytes, packets_lost, gaps: since the beginning, over all of its SSRCs; a gap is at
     least `GAP_PACKETS` in a row that had not come when a later one did. level_energy, level_count,
     voice_count: of what was not muted, the audio levels' powers added up (`levels.py`), of how many
-    packets, and in how many of those the browser heard a voice. The rest is of the current SSRC (None
-    before the first packet), for receiver reports: packets received and expected so far, the highest
-    extended sequence number, jitter in clock ticks.
+    packets, and in how many of those the browser heard a voice. recovered: lost ones that were restored
+    from the redundancy of later ones; they count as lost. The rest is of the current SSRC (None before
+    the first packet), for receiver reports: packets received and expected so far, the highest extended
+    sequence number, jitter in clock ticks.
     """
 
     packets: int
@@ -47,17 +51,20 @@ class SourceCounters:
     expected: int
     highest_sequence: int
     jitter: float
+    recovered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SinkCounters:
     """What went to one consumer. timestamp, sent_at: the last packet's RTP timestamp and when it went, in
-    seconds on the monotonic clock, for sender reports."""
+    seconds on the monotonic clock, for sender reports. retransmitted: what was sent once more, which the
+    other counts include."""
 
     packets: int
     payload_bytes: int
     timestamp: int
     sent_at: float
+    retransmitted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,8 @@ class PlaneCounters:
     packets_forwarded: int
     forward_latency: ForwardLatency
     drops: dict[DropReason, int]
+    packets_retransmitted: int = 0
+    packets_recovered: int = 0
 
 
 class Source(Protocol):
@@ -78,6 +87,11 @@ class Source(Protocol):
 
     def counters(self) -> SourceCounters:
         """What came so far."""
+        ...
+
+    def missing(self) -> tuple[int | None, list[int]]:
+        """The current SSRC, and its sequence numbers (16 bits) of which no packet came, of the latest
+        `MISSING_WINDOW` and oldest first. The next gap is told (`on_gap`) after this call."""
         ...
 
 
@@ -109,9 +123,21 @@ class MediaPlane(Protocol):
         """Send one datagram that is not media, or count why it was not sent."""
         ...
 
-    def source(self, keys: SrtpKeys, path: Path, now: float) -> Source:
+    def source(
+        self,
+        keys: SrtpKeys,
+        path: Path,
+        now: float,
+        *,
+        red: bool = False,
+        on_gap: Callable[[], None] | None = None,
+    ) -> Source:
         """A new source, whose packets come by `path` or by others of the same socket's thread. now:
-        seconds on the monotonic clock, here and below."""
+        seconds on the monotonic clock, here and below.
+
+        red: it may send redundant audio, beside plain Opus. on_gap: called on the event loop when a
+        sequence number was left out, and then not again until `missing` was called.
+        """
         ...
 
     def bind(self, path: Path, source: Source) -> None:
@@ -122,9 +148,23 @@ class MediaPlane(Protocol):
         """Drop RTP that comes by `path` from now on."""
         ...
 
-    def sink(self, keys: SrtpKeys, ssrc: int, path: Path, sequence: int, timestamp: int) -> Sink:
+    def sink(
+        self,
+        keys: SrtpKeys,
+        ssrc: int,
+        path: Path,
+        sequence: int,
+        timestamp: int,
+        *,
+        red: bool = False,
+        nack: bool = False,
+    ) -> Sink:
         """A new sink, which sends by `path` under `ssrc`; its first packet follows `sequence` (16
-        bits) and `timestamp` (32 bits)."""
+        bits) and `timestamp` (32 bits).
+
+        red: it gets redundant audio as it is, else the Opus inside of it. nack: packets may be sent to it
+        once more; what it follows is kept for that.
+        """
         ...
 
     def direct(self, sink: Sink, path: Path) -> None:
@@ -134,6 +174,11 @@ class MediaPlane(Protocol):
     def attach(self, sink: Sink, source: Source, now: float) -> None:
         """Let the sink follow `source` from its next packet on, and nothing else: its sequence
         numbers go on where they were, and its timestamps on their clock."""
+        ...
+
+    def retransmit(self, sink: Sink, sequences: Sequence[int]) -> int:
+        """Send packets once more to a sink that was made for it, by its own sequence numbers (16 bits); how
+        many of them there were."""
         ...
 
     def inject(self, path: Path, datagram: bytes, arrival: float) -> None:

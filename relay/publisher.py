@@ -11,10 +11,12 @@ from .address import Address, Path
 from .connection import Connection
 from .events import CloseReason
 from .levels import ENERGY_MASK, mean_level
+from .nack import REORDER_GRACE, NackGenerator
 from .parameters import OPUS_CLOCK_RATE, DtlsFingerprint, IceCandidate
 from .plane import Source, SourceCounters
 from .router import Router
 from .rtcp import (
+    Nack,
     ReceiverReport,
     ReportBlock,
     RtcpPacket,
@@ -51,6 +53,9 @@ class Publisher(Connection):
         self._sender_report: tuple[int, float] | None = None  # LSR, and when it came
         self._levels = 0, 0  # energy and count at the last call
         self._reported: tuple[int | None, int, int] = None, 0, 0  # SSRC, expected, received
+        self._nacks = NackGenerator()
+        self._nack_timer: asyncio.TimerHandle | None = None
+        self._nack_count = self._packets_requested = 0
 
     @property
     def source(self) -> Source | None:
@@ -78,6 +83,9 @@ class Publisher(Connection):
             gaps=counters.gaps if counters else 0,
             jitter=counters.jitter / OPUS_CLOCK_RATE if counters else 0.0,
             round_trip_time=self._transport.round_trip_time,
+            nack_count=self._nack_count,
+            packets_requested=self._packets_requested,
+            packets_recovered=counters.recovered if counters else 0,
         )
 
     def take_audio_level(self) -> int | None:
@@ -94,12 +102,18 @@ class Publisher(Connection):
         return mean_level(added, counters.level_count - count)
 
     def _start(self, keys: SrtpKeys, path: Path) -> None:
-        self._source = self._router.plane.source(keys, path, time.monotonic())
+        rtp = self._transport.rtp
+        on_gap = self._gap if rtp.nack else None
+        self._source = self._router.plane.source(
+            keys, path, time.monotonic(), red=rtp.red, on_gap=on_gap
+        )
         self._source.muted = self._muted
         for validated in self._transport.paths:
             self._router.plane.bind(validated, self._source)
 
     def _release(self, reason: CloseReason) -> None:
+        if self._nack_timer is not None:
+            self._nack_timer.cancel()
         depends = reason if reason is CloseReason.SHUTDOWN else CloseReason.PUBLISHER_CLOSED
         for consumer in tuple(self.consumers):
             consumer.close(depends)
@@ -116,6 +130,31 @@ class Publisher(Connection):
             if isinstance(packet, SenderReport):
                 now = asyncio.get_running_loop().time()
                 self._sender_report = middle_32(packet.ntp_timestamp), now
+
+    def _gap(self) -> None:
+        """The media plane saw that a packet is missing: look a little later what has not come by then."""
+        if self._nack_timer is None and not self._closed:
+            self._look_for_missing_in(REORDER_GRACE)
+
+    def _look_for_missing_in(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._nack_timer = loop.call_later(seconds, self._ask_for_missing)
+
+    def _ask_for_missing(self) -> None:
+        self._nack_timer = None
+        if self._source is None or self._closed:
+            return
+        now = asyncio.get_running_loop().time()
+        ssrc, missing = self._source.missing()
+        lost = self._nacks.ask(ssrc, missing, now, self._transport.round_trip_time)
+        if lost and ssrc is not None:
+            self._nack_count += 1
+            self._packets_requested += len(lost)
+            # A compound packet begins with a report, if only an empty one (RFC 3550 §6.1).
+            nack = Nack(self.ssrc, ssrc, tuple(lost))
+            self._transport.send_rtcp([ReceiverReport(self.ssrc), nack])
+        if self._nacks.due is not None:
+            self._look_for_missing_in(self._nacks.due - now)
 
     def _report(self) -> list[RtcpPacket]:
         """What we received of the voice (RFC 3550 §6.4.2)."""

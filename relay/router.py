@@ -22,7 +22,7 @@ from .demux import classify
 from .dtls import DtlsContext
 from .ice import IceMux
 from .plane import Control, MediaPlane
-from .stats import DropReason
+from .stats import DropReason, RetransmissionRefusal
 from .timers import TimerGrid
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,8 @@ class Endpoint(Protocol):
 
 
 class Router:
-    """The tables that all connections of a relay share. drops: what reached no connection."""
+    """The tables that all connections of a relay share. drops: what reached no connection.
+    refusals: packets that consumers asked for again in vain."""
 
     def __init__(self, dtls: DtlsContext, create_plane: Callable[[Control], MediaPlane]) -> None:
         self.dtls = dtls
@@ -46,6 +47,7 @@ class Router:
         self.ice = IceMux(self.plane.send, self.drop, self.timers)
         self.bindings: dict[Path, Endpoint] = {}
         self.drops: Counter[DropReason] = Counter()
+        self.refusals: Counter[RetransmissionRefusal] = Counter()
 
     def drop(self, reason: DropReason) -> None:
         """Count a datagram that went no further."""

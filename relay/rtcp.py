@@ -7,14 +7,16 @@ RTCP ends at the relay: nothing is passed through, since its numbers are those o
     RR    receiver report   -                               loss, jitter, LSR, DLSR
     SDES  CNAME             -                               the relay's own
     BYE   goodbye           -                               -
+    RTPFB generic NACK      -                               packets to send again
 
     packet                  from a consumer                 to a consumer
     SR    sender report     -                               its own timestamps and counts
     RR    receiver report   loss, jitter, round trip        -
     SDES  CNAME             -                               its own
     BYE   goodbye           -                               on close
+    RTPFB generic NACK      packets to send again           -
 
-Feedback (RTPFB, PSFB), APP and XR are read over: nothing of theirs is negotiated.
+Other feedback (RTPFB, PSFB), APP and XR are read over: nothing of theirs is negotiated.
 Timestamps of reports are NTP's: 32.32 bits of seconds since 1900; LSR is the middle 32 of those.
 """
 
@@ -24,7 +26,11 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-SR, RR, SDES, BYE = 200, 201, 202, 203
+SR, RR, SDES, BYE, RTPFB = 200, 201, 202, 203, 205
+GENERIC_NACK = 1
+"""Format of transport layer feedback (RFC 4585 §6.2.1)."""
+MAX_NACK_SEQUENCES = 256
+"""Sequence numbers that are taken from one NACK; a history holds no more. The rest is read over."""
 SDES_CNAME = 1
 NTP_EPOCH = 2_208_988_800
 """Seconds from 1900 to 1970 (RFC 868)."""
@@ -33,6 +39,8 @@ _HEADER = struct.Struct("!BBH")
 _SENDER = struct.Struct("!IQIII")
 _REPORT = struct.Struct("!IIIIII")
 _SSRC = struct.Struct("!I")
+_FEEDBACK = struct.Struct("!II")
+_LOST = struct.Struct("!HH")
 
 
 class RtcpError(ValueError):
@@ -93,7 +101,19 @@ class Goodbye:
     ssrcs: tuple[int, ...]
 
 
-RtcpPacket = SenderReport | ReceiverReport | SourceDescription | Goodbye
+@dataclass(frozen=True, slots=True)
+class Nack:
+    """Packets of a source that did not come and are to be sent again (RFC 4585 §6.2.1).
+
+    ssrc: of whoever asks; media_ssrc: of the source; sequences: 16 bits each.
+    """
+
+    ssrc: int
+    media_ssrc: int
+    sequences: tuple[int, ...]
+
+
+RtcpPacket = SenderReport | ReceiverReport | SourceDescription | Goodbye | Nack
 
 
 def ntp_time(wall: float) -> int:
@@ -210,11 +230,28 @@ def _parse_goodbye(count: int, body: bytes) -> list[RtcpPacket]:
     return [Goodbye(struct.unpack_from(f"!{count}I", body))]
 
 
+def _parse_transport_feedback(format_: int, body: bytes) -> list[RtcpPacket]:
+    if len(body) < _FEEDBACK.size:
+        raise RtcpError("feedback is too short")
+    if format_ != GENERIC_NACK:
+        return []
+    sequences: list[int] = []
+    for position in range(_FEEDBACK.size, len(body), _LOST.size):
+        first, following = _LOST.unpack_from(body, position)
+        bits = following << 1 | 1
+        sequences += [(first + bit) & 0xFFFF for bit in range(17) if bits >> bit & 1]
+        if len(sequences) >= MAX_NACK_SEQUENCES:
+            break
+    ssrc, media_ssrc = _FEEDBACK.unpack_from(body)
+    return [Nack(ssrc, media_ssrc, tuple(sequences[:MAX_NACK_SEQUENCES]))]
+
+
 _PARSERS = {
     SR: _parse_sender_report,
     RR: _parse_receiver_report,
     SDES: _parse_source_description,
     BYE: _parse_goodbye,
+    RTPFB: _parse_transport_feedback,
 }
 
 
@@ -235,6 +272,19 @@ def _build_report(block: ReportBlock) -> bytes:
     )
 
 
+def _build_lost(sequences: tuple[int, ...]) -> bytes:
+    """A packet number and a bit for each of the 16 that follow it, as often as it takes."""
+    entries: list[tuple[int, int]] = []
+    for sequence in sequences:
+        after = (sequence - entries[-1][0]) & 0xFFFF if entries else 0
+        if 1 <= after <= 16:
+            first, following = entries[-1]
+            entries[-1] = first, following | 1 << after - 1
+        elif not entries or after:
+            entries.append((sequence, 0))
+    return b"".join(_LOST.pack(*entry) for entry in entries)
+
+
 def _build(packet: RtcpPacket) -> bytes:
     match packet:
         case SenderReport(ssrc, ntp, rtp, packet_count, octet_count, reports):
@@ -247,5 +297,8 @@ def _build(packet: RtcpPacket) -> bytes:
             name = cname.encode()[:255]
             item = _SSRC.pack(ssrc) + bytes([SDES_CNAME, len(name)]) + name
             return _frame(SDES, 1, item + bytes(4 - len(item) % 4))
+        case Nack(ssrc, media_ssrc, sequences):
+            body = _FEEDBACK.pack(ssrc, media_ssrc) + _build_lost(sequences)
+            return _frame(RTPFB, GENERIC_NACK, body)
         case Goodbye(ssrcs):
             return _frame(BYE, len(ssrcs), struct.pack(f"!{len(ssrcs)}I", *ssrcs))

@@ -51,17 +51,18 @@ class Timeline:
     """Contiguous sequence numbers and timestamps out of a source's broken ones.
 
     highest: the highest extended sequence number put out so far; timestamp, at: the timestamp that went
-    with it, and when it came, in seconds on any steady clock. The counts start at zero.
+    with it, and when it came, in seconds on any steady clock. The counts start at zero. floor: the first
+    number of the current piece; sequence_offset: what its numbers are ahead of the source's.
     """
 
     __slots__ = (
-        "_floor",
-        "_sequence_offset",
         "_source_highest",
         "_timestamp_offset",
         "at",
+        "floor",
         "highest",
         "joined",
+        "sequence_offset",
         "timestamp",
     )
 
@@ -70,9 +71,9 @@ class Timeline:
         self.timestamp = 0
         self.at = now
         self.joined = False
-        self._floor = 0
+        self.floor = 0
         self._source_highest = 0
-        self._sequence_offset = 0
+        self.sequence_offset = 0
         self._timestamp_offset = 0
 
     def restart(self, timestamp: int, now: float) -> None:
@@ -90,8 +91,13 @@ class Timeline:
         """Begin a piece: the source's `sequence` is the next number. Its clock goes on."""
         self.joined = True
         self._source_highest = sequence
-        self._floor = self.highest + 1
-        self._sequence_offset = self._floor - sequence
+        self.floor = self.highest + 1
+        self.sequence_offset = self.floor - sequence
+
+    def place(self, sequence: int) -> int | None:
+        """The number that a packet of the current piece would get; None when it is older than that."""
+        mapped = extend_sequence(self._source_highest, sequence) + self.sequence_offset
+        return mapped if mapped >= self.floor else None
 
     def map(self, sequence: int, timestamp: int, now: float) -> tuple[int, int] | None:
         """Where a packet of the current piece stands: (extended sequence number, 32-bit timestamp).
@@ -99,8 +105,8 @@ class Timeline:
         None for a packet older than the piece: its number belongs to what was sent before.
         """
         source = extend_sequence(self._source_highest, sequence)
-        mapped = source + self._sequence_offset
-        if mapped < self._floor:
+        mapped = source + self.sequence_offset
+        if mapped < self.floor:
             return None
         mapped_timestamp = (timestamp + self._timestamp_offset) & 0xFFFFFFFF
         if mapped > self.highest:

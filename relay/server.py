@@ -171,6 +171,9 @@ class Relay:
             packets_forwarded=plane.packets_forwarded,
             forward_latency=plane.forward_latency,
             drops=dict(self._router.drops + Counter(plane.drops)),
+            packets_retransmitted=plane.packets_retransmitted,
+            packets_recovered=plane.packets_recovered,
+            retransmissions_refused=dict(self._router.refusals),
         )
 
     async def close(self) -> None:

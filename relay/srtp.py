@@ -98,12 +98,12 @@ class SrtpContext:
         )
 
     @classmethod
-    def outbound(cls, keys: SrtpKeys, ssrc: int) -> SrtpContext:
-        """For what we send from one SSRC."""
-        return cls(
-            Policy(keys.local, Policy.SSRC_SPECIFIC, ssrc, keys.profile.identifier),
-            keys.profile.tag_length,
-        )
+    def outbound(cls, keys: SrtpKeys, ssrc: int, *, repeats: bool = False) -> SrtpContext:
+        """For what we send from one SSRC. repeats: a packet may be protected once more; whoever does that
+        sees to it that it is the same to the last bit (RFC 7714 §8.4)."""
+        policy = Policy(keys.local, Policy.SSRC_SPECIFIC, ssrc, keys.profile.identifier)
+        policy.allow_repeat_tx = repeats
+        return cls(policy, keys.profile.tag_length)
 
     def forget(self, ssrc: int) -> None:
         """Drop the state of one SSRC, if there is any."""

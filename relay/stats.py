@@ -37,7 +37,11 @@ class DropReason(StrEnum):
     RTP_UNKNOWN_PAYLOAD_TYPE = "rtp_unknown_payload_type"
     RTP_MUTED = "rtp_muted"
     RTP_STALE = "rtp_stale"
-    """Older than the pause or the restart that came after it."""
+    """Older than the pause or the restart that came after it, or than anything that is kept."""
+    RTP_REDUNDANT = "rtp_redundant"
+    """It came after all, when it had been restored from the redundancy of a later packet."""
+    RED_MALFORMED = "red_malformed"
+    """Redundant audio (RFC 2198) that cannot be taken apart, or holds something else than Opus."""
     SRTP_UNAUTHENTICATED = "srtp_unauthenticated"
     SRTP_REPLAYED = "srtp_replayed"
     SRTP_FAILED = "srtp_failed"
@@ -56,10 +60,28 @@ class DropReason(StrEnum):
     """The system refused to send."""
 
 
+class RetransmissionRefusal(StrEnum):
+    """Why a packet that a consumer asked for (NACK) was not sent again."""
+
+    NOT_KEPT = "not_kept"
+    """It is too old, was never sent to this consumer, was too long, or never came."""
+    TOO_SOON = "too_soon"
+    """It was sent again a moment ago, and may still arrive."""
+    TOO_OFTEN = "too_often"
+    """It was sent again as often as one packet may be."""
+    OVER_BUDGET = "over_budget"
+    """This consumer gets no more retransmissions at the moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class PublisherStats:
     """What came from a publisher. gaps: how often at least five packets in a row (100 ms) had not come when
-    a later one did. jitter and round_trip_time: seconds; the latter None until known."""
+    a later one did. jitter and round_trip_time: seconds; the latter None until known.
+
+    packets_lost: never came, also not when asked for. nack_count: NACK packets that it was sent, and
+    packets_requested: what those asked for. packets_recovered: lost ones that were restored from the
+    redundancy (RED) of later ones; they count as lost.
+    """
 
     packets_received: int
     bytes_received: int
@@ -67,6 +89,9 @@ class PublisherStats:
     gaps: int
     jitter: float
     round_trip_time: float | None
+    nack_count: int = 0
+    packets_requested: int = 0
+    packets_recovered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +99,11 @@ class ConsumerStats:
     """What went to a consumer, and what it reported of that (RTCP RR). jitter and round_trip_time:
     seconds; the latter None until known. packets_reported: how many the last report speaks of, counted by
     sequence numbers; packets_lost_before: what had been lost by then on the publisher's way to the relay,
-    which leaves gaps in those numbers and so is among the lost."""
+    which leaves gaps in those numbers and so is among the lost.
+
+    nack_count: NACK packets that came from it. retransmitted_packets_sent: what was sent again to it, which
+    packets_sent and bytes_sent include. retransmissions_refused: packets that it asked for in vain.
+    """
 
     packets_sent: int
     bytes_sent: int
@@ -83,6 +112,9 @@ class ConsumerStats:
     round_trip_time: float | None
     packets_reported: int = 0
     packets_lost_before: int = 0
+    nack_count: int = 0
+    retransmitted_packets_sent: int = 0
+    retransmissions_refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +133,12 @@ class ForwardLatency:
 
 @dataclass(frozen=True, slots=True)
 class RelayStats:
-    """The whole relay since its start, and what it holds now."""
+    """The whole relay since its start, and what it holds now.
+
+    packets_retransmitted: of the forwarded ones, those that were sent again because a consumer asked.
+    packets_recovered: lost on the way from a publisher, and restored from the redundancy of later ones;
+    each was forwarded to those consumers who need it. retransmissions_refused: asked for in vain, and why.
+    """
 
     publishers: int
     consumers: int
@@ -111,3 +148,6 @@ class RelayStats:
     packets_forwarded: int
     forward_latency: ForwardLatency
     drops: dict[DropReason, int] = field(default_factory=dict)
+    packets_retransmitted: int = 0
+    packets_recovered: int = 0
+    retransmissions_refused: dict[RetransmissionRefusal, int] = field(default_factory=dict)

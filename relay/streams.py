@@ -14,12 +14,23 @@ from __future__ import annotations
 import socket
 import struct
 from array import array
+from collections.abc import Callable
 from typing import Any
 
+from .history import HISTORY_PACKETS, History
 from .levels import ENERGY_MASK
-from .plane import SinkCounters, SourceCounters
-from .sequence import FRAME_TICKS, Reception, Timeline, ticks, timestamp_delta
+from .plane import MISSING_WINDOW, SinkCounters, SourceCounters
+from .red import is_red, unwrap
+from .sequence import (
+    FRAME_TICKS,
+    Reception,
+    Timeline,
+    extend_sequence,
+    ticks,
+    timestamp_delta,
+)
 from .srtp import SrtpContext, SrtpKeys, ffi, protect
+from .stats import DropReason
 from .udp import SendBatch
 
 MAX_SOURCES = 4
@@ -37,7 +48,8 @@ _MARKER = 0x80
 
 
 class Source:
-    """What one publisher sends. muted: while true its packets are dropped."""
+    """What one publisher sends. muted: while true its packets are dropped. history: of what went to its
+    sinks, when something needs it. gap_told: there is one, and nobody asked yet which it is."""
 
     __slots__ = (
         "_began",
@@ -46,19 +58,31 @@ class Source:
         "_lost_before",
         "_ssrcs",
         "fans",
+        "gap_told",
         "handle",
+        "history",
         "level_count",
         "level_energy",
         "muted",
+        "on_gap",
         "packets",
         "payload_bytes",
         "reception",
+        "recovered",
+        "red",
         "ssrc",
         "timeline",
         "voice_count",
     )
 
-    def __init__(self, keys: SrtpKeys, now: float) -> None:
+    def __init__(
+        self,
+        keys: SrtpKeys,
+        now: float,
+        *,
+        red: bool = False,
+        on_gap: Callable[[], None] | None = None,
+    ) -> None:
         self._context = SrtpContext.inbound(keys)
         self._ssrcs: list[int] = []
         self._lost_before = 0
@@ -68,7 +92,12 @@ class Source:
         self.ssrc: int | None = None
         self.reception = Reception(0)
         self.timeline = Timeline(now)
-        self.fans: dict[int, Fan] = {}
+        self.fans: dict[tuple[int, bool], Fan] = {}
+        self.red = red
+        self.on_gap = on_gap
+        self.gap_told = False
+        self.history = History() if red or on_gap is not None else None
+        self.recovered = 0
         self.muted = False
         self.packets = 0
         self.payload_bytes = 0
@@ -98,12 +127,50 @@ class Source:
         """Whether a packet under `ssrc` was overtaken by the first ones of the SSRC that came after."""
         return ssrc == self._left and now - self._began < LATE_AFTER_RESTART
 
-    def fan(self, udp: socket.socket) -> Fan:
-        """The fan of those sinks that are sent to by one of our sockets."""
-        fan = self.fans.get(udp.fileno())
+    def fan(self, udp: socket.socket, *, red: bool) -> Fan:
+        """The fan of those sinks that are sent to by one of our sockets, and that take RED or do not."""
+        fan = self.fans.get((udp.fileno(), red))
         if fan is None:
-            fan = self.fans[udp.fileno()] = Fan(udp)
+            fan = self.fans[udp.fileno(), red] = Fan(udp, red=red)
         return fan
+
+    def lacks(self, number: int) -> bool:
+        """Whether a sequence number (16 bits) belongs to the current piece, and no packet of it was put
+        out, as far as the history goes back."""
+        place = self.timeline.place(number)
+        if self.history is None or place is None:
+            return False
+        return place > self.timeline.highest - HISTORY_PACKETS and not self.history.holds(place)
+
+    def keep(
+        self, packet: memoryview | bytes, payload: int, mapped: tuple[int, int], before: int
+    ) -> DropReason | None:
+        """Keep a packet of a source that has a history, or tell why it may not go out: its number went
+        out before, or is too old to tell. before: the timeline's latest until then."""
+        assert self.history is not None
+        sequence, timestamp = mapped
+        if self.history.holds(sequence):
+            return DropReason.RTP_REDUNDANT
+        if sequence <= self.timeline.highest - HISTORY_PACKETS:
+            return DropReason.RTP_STALE
+        self.history.keep(packet, payload, sequence, timestamp)
+        if sequence > before + 1 and self.on_gap is not None and not self.gap_told:
+            self.gap_told = True
+            self.on_gap()
+        return None
+
+    def missing(self) -> tuple[int | None, list[int]]:
+        """The latest sequence numbers of which no packet came, oldest first."""
+        self.gap_told = False
+        timeline, history = self.timeline, self.history
+        if history is None or not timeline.joined:
+            return self.ssrc, []
+        first = max(timeline.floor, timeline.highest - MISSING_WINDOW)
+        return self.ssrc, [
+            (sequence - timeline.sequence_offset) & 0xFFFF
+            for sequence in range(first, timeline.highest)
+            if not history.holds(sequence)
+        ]
 
     def counters(self) -> SourceCounters:
         """What came so far."""
@@ -121,6 +188,7 @@ class Source:
             expected=reception.expected,
             highest_sequence=reception.highest,
             jitter=reception.jitter,
+            recovered=self.recovered,
         )
 
 
@@ -129,7 +197,8 @@ class Sink:
 
     sequence, timestamp, at: where its own counters stood when it began to follow its source, or ceased to;
     offsets: what they are ahead of the source's timeline. edge: the timeline's packets up to here are
-    from before. fresh: nothing of this source was sent yet. slot, view, packet, size: its place in the fan.
+    from before. fresh: nothing of this source was sent yet; first: its packet that was sent first, with
+    the marker. red: it takes RED as it is. slot, view, packet, size: its place in the fan.
     """
 
     __slots__ = (
@@ -139,10 +208,14 @@ class Sink:
         "at",
         "edge",
         "fan",
+        "first",
         "fresh",
         "handle",
+        "nack",
         "name",
         "packet",
+        "red",
+        "retransmitted",
         "sequence",
         "sequence_offset",
         "size",
@@ -164,8 +237,13 @@ class Sink:
         name: Any,
         sequence: int,
         timestamp: int,
+        *,
+        red: bool = False,
+        nack: bool = False,
     ) -> None:
-        self._context = SrtpContext.outbound(keys, ssrc)
+        self._context = SrtpContext.outbound(keys, ssrc, repeats=nack)
+        self.red = red
+        self.nack = nack
         self.handle = self._context.handle
         self.tag_length = keys.profile.tag_length
         self.ssrc = ssrc
@@ -183,7 +261,9 @@ class Sink:
         self.sequence_offset = 0
         self.timestamp_offset = 0
         self.edge = 0
+        self.first = 0
         self.fresh = True
+        self.retransmitted = 0
         self._packets = 0
         self._payload_bytes = 0
 
@@ -192,13 +272,15 @@ class Sink:
         to each other as they stand `now`."""
         self.detach()
         timeline = source.timeline
+        if self.nack and source.history is None:
+            source.history = History()
         own = self.timestamp + (ticks(now - self.at) if self.at is not None else 0)
         self.source = source
-        self.edge = timeline.highest
+        self.edge = self.first = timeline.highest
         self.sequence_offset = self.sequence - timeline.highest
         self.timestamp_offset = own - timeline.timestamp - ticks(now - timeline.at)
         self.fresh = True
-        self._join(source.fan(self.udp))
+        self._join(source.fan(self.udp, red=self.red))
 
     def detach(self) -> None:
         """Follow nothing."""
@@ -218,16 +300,45 @@ class Sink:
             self._leave()
         self.udp, self.name = udp, name
         if self.source is not None:
-            self._join(self.source.fan(udp))
+            self._join(self.source.fan(udp, red=self.red))
 
-    def begin(self, timestamp: int) -> int:
+    def begin(self, sequence: int, timestamp: int) -> int:
         """The first packet of a source is sent: its timestamp, at least one frame after the last."""
         self.fresh = False
+        self.first = sequence
         behind = FRAME_TICKS - timestamp_delta(timestamp, self.timestamp)
         if self.at is None or behind <= 0:
             return timestamp
         self.timestamp_offset += behind
         return (timestamp + behind) & 0xFFFFFFFF
+
+    def again(self, number: int, buffer: memoryview) -> tuple[int, int] | None:
+        """Write the packet that went under a sequence number (16 bits) of its own into `buffer`, just as it
+        was before it was protected: its length and its payload's. None when it is not there."""
+        if self.source is None or self.source.history is None or self.fresh or not self.nack:
+            return None
+        latest = self.source.timeline.highest + self.sequence_offset
+        sequence = extend_sequence(latest, number) - self.sequence_offset
+        kept = self.source.history.find(sequence)
+        if kept is None or not self.edge < sequence <= self.source.timeline.highest:
+            return None
+        packet, payload, timestamp = kept
+        if is_red(packet) and not self.red:
+            plain = unwrap(packet)
+            payload -= len(packet) - len(plain)
+            packet = plain
+        buffer[: len(packet)] = packet
+        if sequence == self.first:
+            buffer[1] |= _MARKER
+        own_timestamp = (timestamp + self.timestamp_offset) & 0xFFFFFFFF
+        _REWRITTEN.pack_into(buffer, 2, number, own_timestamp, self.ssrc)
+        return len(packet), payload
+
+    def repeated(self, payload: int) -> None:
+        """A packet was sent to it once more."""
+        self.retransmitted += 1
+        self._packets += 1
+        self._payload_bytes += payload
 
     def miss(self, payload: int) -> None:
         """Its fan sends a packet that this sink does not get."""
@@ -241,10 +352,12 @@ class Sink:
             packets += self.fan.packets
             payload_bytes += self.fan.payload_bytes
         if self.source is None or self.fresh:
-            return SinkCounters(packets, payload_bytes, self.timestamp, self.at or 0.0)
+            return SinkCounters(
+                packets, payload_bytes, self.timestamp, self.at or 0.0, self.retransmitted
+            )
         timeline = self.source.timeline
         timestamp = (timeline.timestamp + self.timestamp_offset) & 0xFFFFFFFF
-        return SinkCounters(packets, payload_bytes, timestamp, timeline.at)
+        return SinkCounters(packets, payload_bytes, timestamp, timeline.at, self.retransmitted)
 
     # What its fan sends is counted there, once for all sinks: here stands the difference.
 
@@ -263,11 +376,23 @@ class Sink:
 
 
 class Fan:
-    """The sinks that a source has on one socket. packets, payload_bytes: what was fanned out."""
+    """The sinks that a source has on one socket, and that take RED or do not. packets, payload_bytes: what
+    was fanned out."""
 
-    __slots__ = ("_batch", "_edge", "_fresh", "_sizes", "_udp", "packets", "payload_bytes", "sinks")
+    __slots__ = (
+        "_batch",
+        "_edge",
+        "_fresh",
+        "_sizes",
+        "_udp",
+        "packets",
+        "payload_bytes",
+        "red",
+        "sinks",
+    )
 
-    def __init__(self, udp: socket.socket) -> None:
+    def __init__(self, udp: socket.socket, *, red: bool) -> None:
+        self.red = red
         self.sinks: list[Sink] = []
         self.packets = 0
         self.payload_bytes = 0
@@ -305,7 +430,7 @@ class Fan:
         self._batch.address(slot, sink.name)
 
     def forward(
-        self, packet: memoryview, payload: int, sequence: int, timestamp: int
+        self, packet: memoryview | bytes, payload: int, sequence: int, timestamp: int
     ) -> tuple[int, int, int, int]:
         """Send a plain packet of the timeline to every sink, under the sink's own numbers.
 
@@ -329,7 +454,7 @@ class Fan:
                     sink.miss(payload)
                     continue
                 if sink.fresh:
-                    own_timestamp = sink.begin(own_timestamp)
+                    own_timestamp = sink.begin(sequence, own_timestamp)
                     view[1] |= _MARKER
             own_sequence = (sequence + sink.sequence_offset) & 0xFFFF
             rewrite(view, 2, own_sequence, own_timestamp, sink.ssrc)

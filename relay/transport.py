@@ -23,7 +23,13 @@ from .dtls import DtlsEndpoint, DtlsFailure
 from .errors import InvalidStateError, ParameterError
 from .events import ConnectionState
 from .ice import IceObserver
-from .parameters import DtlsRole, IceCandidate, IceParameters, TransportParameters
+from .parameters import (
+    DtlsRole,
+    IceCandidate,
+    IceParameters,
+    RtpParameters,
+    TransportParameters,
+)
 from .router import Router
 from .rtcp import RtcpError, RtcpPacket, build_rtcp, parse_rtcp
 from .srtp import SrtpContext, SrtpKeys
@@ -98,6 +104,11 @@ class Transport:
     def ice_parameters(self) -> IceParameters:
         """Our ICE credentials."""
         return self._ice.parameters
+
+    @property
+    def rtp(self) -> RtpParameters:
+        """What the other end can do against loss."""
+        return self._remote.rtp if self._remote is not None else RtpParameters()
 
     @property
     def round_trip_time(self) -> float | None:

@@ -1,8 +1,10 @@
 /* relay._native: the native plane, as relay/native.py uses it.
 
    Plane(protect, unprotect, remove_stream, threads)   the addresses of libsrtp's functions
-   Source(plane, thread, context, owner, now)          context: an srtp_t; owner: what keeps it alive
-   Sink(plane, port, name, context, owner, ssrc, sequence, timestamp)
+   Source(plane, thread, context, owner, now[, red, number])
+   Sink(plane, port, name, context, owner, ssrc, sequence, timestamp[, red, nack])
+                                                       context: an srtp_t; owner: what keeps it alive;
+                                                       number: tells whose gap it is, 0: of no interest
 
    A port is an index over all threads; a name is a packed sockaddr. Whatever takes a thread's mutex lets
    go of the GIL first. A source and a sink stay on their threads. */
@@ -13,6 +15,7 @@
 #include "plane.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
@@ -232,6 +235,19 @@ static PyObject *plane_control(Plane *self, PyObject *arguments)
     return list;
 }
 
+static PyObject *plane_gaps(Plane *self, PyObject *index)
+{
+    struct thread *thread = find_thread(self, PyLong_AsUnsignedLong(index));
+    PyObject *list = thread ? PyList_New(0) : NULL;
+    for (uint64_t number; list && (number = gap_take(thread));) {
+        PyObject *item = PyLong_FromUnsignedLongLong(number);
+        if (!item || PyList_Append(list, item))
+            Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    return list;
+}
+
 /* `size` counters that lie at `offset` of each thread, over all threads: their sums or maxima. */
 static PyObject *over_threads(const Plane *self, size_t offset, unsigned size, bool maxima)
 {
@@ -252,12 +268,13 @@ static PyObject *plane_counters(Plane *self, PyObject *Py_UNUSED(ignored))
 {
 #define OVER_THREADS(member, size, maxima)                                                         \
     over_threads(self, offsetof(struct thread, member), size, maxima)
-    return Py_BuildValue("NNNNNNN", OVER_THREADS(datagrams, 1, false),
+    return Py_BuildValue("NNNNNNNNN", OVER_THREADS(datagrams, 1, false),
                          OVER_THREADS(rtp_packets, 1, false), OVER_THREADS(forwarded, 1, false),
                          OVER_THREADS(drops, DROP_REASON_COUNT, false),
                          OVER_THREADS(latency, LATENCY_BUCKETS, false),
                          OVER_THREADS(latency_nanoseconds, 1, false),
-                         OVER_THREADS(latency_maximum, 1, true));
+                         OVER_THREADS(latency_maximum, 1, true),
+                         OVER_THREADS(retransmitted, 1, false), OVER_THREADS(recovered, 1, false));
 #undef OVER_THREADS
 }
 
@@ -276,6 +293,8 @@ static PyMethodDef plane_methods[] = {
      "upcall(thread) -> descriptor: readable when `control` has something."},
     {"control", (PyCFunction)plane_control, METH_VARARGS,
      "control(thread, most) -> [(port, name, datagram)]: what is not RTP, oldest first."},
+    {"gaps", (PyCFunction)plane_gaps, METH_O,
+     "gaps(thread) -> [number]: the sources that left out a sequence number."},
     {"counters", (PyCFunction)plane_counters, METH_NOARGS, "Over all threads."},
     {NULL, NULL, 0, NULL},
 };
@@ -286,16 +305,27 @@ static PyObject *source_new(PyTypeObject *type, PyObject *arguments, PyObject *P
 {
     Plane *plane;
     unsigned thread;
-    unsigned long long context;
+    unsigned long long context, number = 0;
     PyObject *owner;
     double now;
-    if (!PyArg_ParseTuple(arguments, "O!IKOd", &PlaneType, &plane, &thread, &context, &owner, &now))
+    int red = 0;
+    if (!PyArg_ParseTuple(arguments, "O!IKOd|pK", &PlaneType, &plane, &thread, &context, &owner, &now,
+                          &red, &number))
         return NULL;
+    struct history *history = red || number ? history_new() : NULL;
+    if ((red || number) && !history)
+        return PyErr_NoMemory();
     Source *self = find_thread(plane, thread) ? (Source *)type->tp_alloc(type, 0) : NULL;
-    if (!self)
+    if (!self) {
+        free(history);
         return NULL;
+    }
     self->plane = (Plane *)Py_NewRef(plane);
     self->owner = Py_NewRef(owner);
+    self->source.red = red;
+    self->source.nack = number != 0;
+    self->source.number = number;
+    self->source.history = history;
     self->source.srtp = (void *)(uintptr_t)context;
     self->source.home = thread;
     self->source.timeline.at = now;
@@ -324,21 +354,35 @@ static PyObject *source_counters(Source *self, PyObject *Py_UNUSED(ignored))
 {
     struct source now;
     WITH_MUTEX(self->plane->threads[self->source.home], now = self->source);
-    return Py_BuildValue("KKKKKKKKLLdN", (unsigned long long)now.packets,
+    return Py_BuildValue("KKKKKKKKLLdNK", (unsigned long long)now.packets,
                          (unsigned long long)now.payload_bytes, (unsigned long long)now.lost_before,
                          (unsigned long long)now.reception.gaps,
                          (unsigned long long)now.level_energy, (unsigned long long)now.level_count,
                          (unsigned long long)now.voice_count,
                          (unsigned long long)now.reception.received, (long long)now.reception.base,
                          (long long)now.reception.highest, now.reception.jitter,
-                         now.has_ssrc ? PyLong_FromUnsignedLong(now.ssrc) : Py_NewRef(Py_None));
+                         now.has_ssrc ? PyLong_FromUnsignedLong(now.ssrc) : Py_NewRef(Py_None),
+                         (unsigned long long)now.recovered);
+}
+
+static PyObject *source_missing_method(Source *self, PyObject *Py_UNUSED(ignored))
+{
+    struct missing missing;
+    WITHOUT_GIL(missing = source_missing(&self->source, self->plane->threads));
+    PyObject *list = PyList_New(missing.count);
+    for (unsigned i = 0; list && i < missing.count; i++)
+        PyList_SET_ITEM(list, i, PyLong_FromUnsignedLong(missing.sequences[i]));
+    PyObject *ssrc = missing.has_ssrc ? PyLong_FromUnsignedLong(missing.ssrc) : Py_NewRef(Py_None);
+    return Py_BuildValue("NN", ssrc, list);
 }
 
 static PyMethodDef source_methods[] = {
     {"mute", (PyCFunction)source_mute, METH_VARARGS, "mute(bool): while true, drop what comes."},
     {"counters", (PyCFunction)source_counters, METH_NOARGS,
      "(packets, payload_bytes, lost_before, gaps, level_energy, level_count, voice_count, received, base,"
-     " highest, jitter, ssrc or None)"},
+     " highest, jitter, ssrc or None, recovered)"},
+    {"missing", (PyCFunction)source_missing_method, METH_NOARGS,
+     "missing() -> (ssrc or None, [sequence]): of the latest, those that have not come, oldest first."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -354,8 +398,9 @@ static PyObject *sink_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_
     PyObject *owner;
     long long sequence;
     struct sockaddr_storage name;
-    if (!PyArg_ParseTuple(arguments, "O!Iy#KOILI", &PlaneType, &plane, &index, &packed, &length,
-                          &context, &owner, &ssrc, &sequence, &timestamp))
+    int red = 0, nack = 0;
+    if (!PyArg_ParseTuple(arguments, "O!Iy#KOILI|pp", &PlaneType, &plane, &index, &packed, &length,
+                          &context, &owner, &ssrc, &sequence, &timestamp, &red, &nack))
         return NULL;
     struct port *port = find_port(plane, index, packed, length, &name);
     Sink *self = port ? (Sink *)type->tp_alloc(type, 0) : NULL;
@@ -371,6 +416,8 @@ static PyObject *sink_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_
         .sequence = sequence,
         .timestamp = timestamp,
         .sent_timestamp = timestamp,
+        .red = red,
+        .nack = nack,
     };
     return (PyObject *)self;
 }
@@ -423,13 +470,30 @@ static PyObject *sink_direct(Sink *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+static PyObject *sink_retransmit_method(Sink *self, PyObject *sequences)
+{
+    uint16_t numbers[HISTORY_PACKETS]; /* more than there can be are of no use */
+    PyObject *fast = PySequence_Fast(sequences, "sequence numbers");
+    if (!fast)
+        return NULL;
+    unsigned count = 0;
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(fast) && count < HISTORY_PACKETS; i++)
+        numbers[count++] = (uint16_t)PyLong_AsUnsignedLongMask(PySequence_Fast_GET_ITEM(fast, i));
+    Py_DECREF(fast);
+    if (PyErr_Occurred())
+        return NULL;
+    unsigned there;
+    WITHOUT_GIL(there = sink_retransmit(&self->sink, numbers, count, self->plane->threads));
+    return PyLong_FromUnsignedLong(there);
+}
+
 static PyObject *sink_counters(Sink *self, PyObject *Py_UNUSED(ignored))
 {
     struct sink now;
     WITH_MUTEX(self->sink.port->thread, now = self->sink);
-    return Py_BuildValue("KKkd", (unsigned long long)now.packets,
+    return Py_BuildValue("KKkdK", (unsigned long long)now.packets,
                          (unsigned long long)now.payload_bytes, (unsigned long)now.sent_timestamp,
-                         now.sent_at);
+                         now.sent_at, (unsigned long long)now.retransmitted);
 }
 
 static PyMethodDef sink_methods[] = {
@@ -438,7 +502,9 @@ static PyMethodDef sink_methods[] = {
     {"detach", (PyCFunction)sink_detach_method, METH_NOARGS, "Follow nothing."},
     {"direct", (PyCFunction)sink_direct, METH_VARARGS, "direct(port, name): send there from now on."},
     {"counters", (PyCFunction)sink_counters, METH_NOARGS,
-     "(packets, payload_bytes, timestamp, sent_at)"},
+     "(packets, payload_bytes, timestamp, sent_at, retransmitted)"},
+    {"retransmit", (PyCFunction)sink_retransmit_method, METH_O,
+     "retransmit(sequences) -> how many there were: send packets once more."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -135,9 +135,12 @@ bool sink_attach(struct sink *sink, struct source *source, double now, struct th
     unsigned own = sink->port->thread->index;
     struct leg *leg = &source->legs[own];
     const struct timeline *timeline = &source->timeline;
-    bool attached = true;
+    struct history *history = sink->nack && !source->history ? history_new() : NULL;
+    bool attached = !sink->nack || source->history || history;
     lock_both(threads, source->home, own);
-    if (leg->count == leg->capacity) {
+    if (history)
+        source->history = history;
+    if (attached && leg->count == leg->capacity) {
         size_t capacity = leg->capacity ? 2 * leg->capacity : 8;
         struct sink **sinks = realloc(leg->sinks, capacity * sizeof *sinks);
         attached = sinks != NULL;
@@ -148,7 +151,7 @@ bool sink_attach(struct sink *sink, struct source *source, double now, struct th
     }
     if (attached) {
         sink->source = source;
-        sink->edge = sink->reached = timeline->highest;
+        sink->edge = sink->reached = sink->first = timeline->highest;
         sink->sequence_offset = sink->sequence - timeline->highest;
         sink->timestamp_offset = sink->timestamp + (sink->begun ? ticks(now - sink->at) : 0) -
                                  timeline->timestamp - ticks(now - timeline->at);
@@ -211,6 +214,7 @@ void source_forget(struct source *source, struct thread **threads, unsigned thre
         forget_inbox(source, threads[t]);
         free(source->legs[t].sinks);
     }
+    free(source->history);
 }
 
 /* ---- the source's side: statistics and timeline ---- */
@@ -351,45 +355,141 @@ static uint32_t begin_sink(struct sink *sink, uint32_t timestamp)
     return timestamp + (uint32_t)behind;
 }
 
-/* Copy a plain packet to every sink of a leg, under the sink's own numbers. */
+/* Copy a plain packet to a sink, under the sink's own numbers; whether it could be protected. Whoever sends
+   a packet once more must come to the same bytes here: SRTP's safety rests on that (relay/history.py). */
+static bool send_to(struct thread *thread, struct sink *sink, const struct packet *packet)
+{
+    struct port *port = sink->port;
+    if (port->send_count == SEND_BATCH)
+        flush(thread, port);
+    unsigned slot = port->send_count;
+    unsigned char *out = port->out[slot];
+    memcpy(out, packet->data, packet->length);
+    uint16_t sequence = (uint16_t)(packet->sequence + sink->sequence_offset);
+    uint32_t timestamp = packet->timestamp + sink->timestamp_offset;
+    if (sink->fresh) {
+        timestamp = begin_sink(sink, timestamp);
+        sink->first = packet->sequence;
+    }
+    if (packet->sequence == sink->first)
+        out[1] |= 0x80;
+    out[2] = (unsigned char)(sequence >> 8);
+    out[3] = (unsigned char)sequence;
+    write32(out + 4, timestamp);
+    write32(out + 8, sink->ssrc);
+    int length = (int)packet->length;
+    if (thread->srtp->protect(sink->srtp, out, &length)) {
+        count(&thread->drops[DROP_SRTP_FAILED], 1);
+        return false;
+    }
+    port->sent_iov[slot].iov_len = (size_t)length;
+    port->sent[slot].msg_hdr.msg_name = &sink->name;
+    port->send_count = slot + 1;
+    sink->packets++;
+    sink->payload_bytes += packet->payload;
+    if (packet->sequence > sink->reached) {
+        sink->reached = packet->sequence;
+        sink->sent_timestamp = timestamp;
+        sink->sent_at = packet->arrival;
+    }
+    return true;
+}
+
+static bool is_red(const struct packet *packet)
+{
+    return (packet->data[1] & 0x7F) == RED_PAYLOAD_TYPE;
+}
+
+/* Copy a plain packet to every sink of a leg. */
 static void fan_out(struct thread *thread, struct leg *leg, const struct packet *packet)
 {
+    unsigned char buffer[SLOT_SIZE];
+    struct packet unwrapped;
+    const struct packet *opus = packet;
+    if (is_red(packet)) {
+        red_unwrap(packet, &unwrapped, buffer);
+        opus = &unwrapped;
+    }
     for (size_t i = 0; i < leg->count; i++) {
         struct sink *sink = leg->sinks[i];
-        if (packet->sequence <= sink->edge) /* from before this sink began */
-            continue;
-        struct port *port = sink->port;
-        if (port->send_count == SEND_BATCH)
-            flush(thread, port);
-        unsigned slot = port->send_count;
-        unsigned char *out = port->out[slot];
-        memcpy(out, packet->data, packet->length);
-        uint16_t sequence = (uint16_t)(packet->sequence + sink->sequence_offset);
-        uint32_t timestamp = packet->timestamp + sink->timestamp_offset;
-        if (sink->fresh) {
-            timestamp = begin_sink(sink, timestamp);
-            out[1] |= 0x80;
-        }
-        out[2] = (unsigned char)(sequence >> 8);
-        out[3] = (unsigned char)sequence;
-        write32(out + 4, timestamp);
-        write32(out + 8, sink->ssrc);
-        int length = (int)packet->length;
-        if (thread->srtp->protect(sink->srtp, out, &length)) {
-            count(&thread->drops[DROP_SRTP_FAILED], 1);
-            continue;
-        }
-        port->sent_iov[slot].iov_len = (size_t)length;
-        port->sent[slot].msg_hdr.msg_name = &sink->name;
-        port->send_count = slot + 1;
-        sink->packets++;
-        sink->payload_bytes += packet->payload;
-        if (packet->sequence > sink->reached) {
-            sink->reached = packet->sequence;
-            sink->sent_timestamp = timestamp;
-            sink->sent_at = packet->arrival;
-        }
+        if (packet->sequence <= sink->edge || (packet->restored && sink->red))
+            continue; /* from before this sink began, or in the packet behind it */
+        send_to(thread, sink, sink->red ? packet : opus);
     }
+}
+
+static bool send_again(struct sink *sink, uint16_t number)
+{
+    struct thread *thread = sink->port->thread;
+    unsigned char buffer[MAX_KEPT_LENGTH];
+    struct packet packet, unwrapped;
+    int64_t sequence = extend(sink->reached + sink->sequence_offset, number) - sink->sequence_offset;
+    if (sequence <= sink->edge || sequence > sink->reached ||
+        !history_find(sink->source->history, sequence, &packet))
+        return false;
+    bool unwraps = is_red(&packet) && !sink->red;
+    if (unwraps)
+        red_unwrap(&packet, &unwrapped, buffer);
+    if (send_to(thread, sink, unwraps ? &unwrapped : &packet)) {
+        sink->retransmitted++;
+        count(&thread->retransmitted, 1);
+    }
+    return true;
+}
+
+unsigned sink_retransmit(struct sink *sink, const uint16_t *sequences, unsigned count,
+                         struct thread **threads)
+{
+    struct source *source = sink->source;
+    if (!source || !sink->nack)
+        return 0;
+    unsigned own = sink->port->thread->index, there = 0;
+    lock_both(threads, source->home, own);
+    for (unsigned i = 0; i < count && !sink->fresh; i++)
+        there += send_again(sink, sequences[i]);
+    thread_flush(threads[own]);
+    unlock_both(threads, source->home, own);
+    return there;
+}
+
+/* ---- gaps, for whoever asks the publisher for what is missing ---- */
+
+static void tell_gap(struct thread *thread, struct source *source)
+{
+    unsigned head = atomic_load_explicit(&thread->gap_head, memory_order_relaxed);
+    if (source->gap_told ||
+        head - atomic_load_explicit(&thread->gap_tail, memory_order_acquire) >= GAP_RING)
+        return;
+    source->gap_told = true;
+    thread->gaps[head % GAP_RING] = source->number;
+    atomic_store_explicit(&thread->gap_head, head + 1, memory_order_release);
+    eventfd_write(thread->upcall, 1);
+}
+
+uint64_t gap_take(struct thread *thread)
+{
+    unsigned tail = atomic_load_explicit(&thread->gap_tail, memory_order_relaxed);
+    if (tail == atomic_load_explicit(&thread->gap_head, memory_order_acquire))
+        return 0;
+    uint64_t number = thread->gaps[tail % GAP_RING];
+    atomic_store_explicit(&thread->gap_tail, tail + 1, memory_order_release);
+    return number;
+}
+
+struct missing source_missing(struct source *source, struct thread **threads)
+{
+    const struct timeline *timeline = &source->timeline;
+    thread_lock(threads[source->home]);
+    struct missing missing = {.has_ssrc = source->has_ssrc, .ssrc = source->ssrc};
+    source->gap_told = false;
+    int64_t sequence = timeline->highest - MISSING_WINDOW;
+    if (sequence < timeline->floor)
+        sequence = timeline->floor;
+    for (; source->history && timeline->joined && sequence < timeline->highest; sequence++)
+        if (!history_holds(source->history, sequence))
+            missing.sequences[missing.count++] = (uint16_t)(sequence - timeline->sequence_offset);
+    thread_unlock(threads[source->home]);
+    return missing;
 }
 
 /* Hand a plain packet to another thread. */
@@ -429,10 +529,56 @@ bool thread_take_inbox(struct thread *thread, double *arrival)
     return some;
 }
 
+/* Give a packet of the timeline, whose latest was `before` until then, to all sinks; or tell why not. */
+static enum drop_reason put_out(struct thread *thread, struct source *source,
+                                const struct packet *packet, int64_t before)
+{
+    if (source->history) {
+        if (history_holds(source->history, packet->sequence))
+            return DROP_RTP_REDUNDANT;
+        if (packet->sequence <= source->timeline.highest - HISTORY_PACKETS)
+            return DROP_RTP_STALE;
+        history_keep(source->history, packet);
+        if (source->nack && packet->sequence > before + 1)
+            tell_gap(thread, source);
+    }
+    for (unsigned t = 0; t < thread->thread_count; t++) {
+        struct leg *leg = &source->legs[t];
+        if (t == thread->index)
+            fan_out(thread, leg, packet);
+        else if (atomic_load_explicit(&leg->used, memory_order_relaxed))
+            post(thread, thread->threads[t], source, packet);
+    }
+    return NOT_DROPPED;
+}
+
+/* Put out those packets before a RED packet that never came, from what it holds of them. */
+static void recover(struct thread *thread, struct source *source, const unsigned char *data,
+                    const struct red *red, double arrival)
+{
+    struct timeline *timeline = &source->timeline;
+    unsigned char buffer[SLOT_SIZE];
+    for (unsigned i = 0; i < red->count; i++) {
+        const struct red_block *block = &red->blocks[i];
+        uint16_t sequence = (uint16_t)((data[2] << 8 | data[3]) - (int)(red->count - i));
+        int64_t before = timeline->highest, place = extend(timeline->source_highest, sequence) +
+                                                    timeline->sequence_offset;
+        if (!block->length || place < timeline->floor || place <= before - HISTORY_PACKETS ||
+            history_holds(source->history, place))
+            continue;
+        struct packet packet = {.restored = true, .arrival = arrival};
+        red_restore(data, block, &packet, buffer);
+        map(timeline, sequence, read32(data + 4) - block->timestamp_offset, &packet);
+        source->recovered++;
+        count(&thread->recovered, 1);
+        put_out(thread, source, &packet, before);
+    }
+}
+
 static enum drop_reason forward(struct thread *thread, struct source *source, unsigned char *data,
                                 size_t length, double arrival)
 {
-    if (length < 12)
+    if (length < FIXED_HEADER)
         return DROP_RTP_MALFORMED;
     int plain_length = (int)length;
     int status = thread->srtp->unprotect(source->srtp, data, &plain_length);
@@ -448,11 +594,16 @@ static enum drop_reason forward(struct thread *thread, struct source *source, un
     bool other_ssrc = !source->has_ssrc || ssrc != source->ssrc;
     if (other_ssrc)
         admit(source, ssrc, thread->srtp);
-    if ((data[1] & 0x7F) != PAYLOAD_TYPE)
+    unsigned char type = data[1] & 0x7F;
+    bool is_red = type == RED_PAYLOAD_TYPE && source->red;
+    if (type != PAYLOAD_TYPE && !is_red)
         return DROP_RTP_UNKNOWN_PAYLOAD_TYPE;
     size_t header = rtp_make_plain(data, &length);
     if (!header)
         return DROP_RTP_MALFORMED;
+    struct red red;
+    if (is_red && !red_parse(data, header, length, &red))
+        return DROP_RED_MALFORMED;
     if (other_ssrc && source->has_left && ssrc == source->left &&
         arrival - source->began < LATE_AFTER_RESTART)
         return DROP_RTP_STALE;
@@ -465,7 +616,7 @@ static enum drop_reason forward(struct thread *thread, struct source *source, un
         source->timeline.joined = false;
         return DROP_RTP_MUTED;
     }
-    if (header > 12) {
+    if (header > FIXED_HEADER) {
         source->level_energy += level_power[data[17] & 0x7F];
         source->level_count++;
         source->voice_count += data[17] >> 7;
@@ -475,18 +626,15 @@ static enum drop_reason forward(struct thread *thread, struct source *source, un
         join(&source->timeline, sequence);
         marker = 0x80;
     }
-    struct packet packet = {data, length, length - header, 0, 0, arrival};
+    if (is_red)
+        recover(thread, source, data, &red, arrival);
+    int64_t before = source->timeline.highest;
+    struct packet packet = {
+        .data = data, .length = length, .payload = length - header, .arrival = arrival};
     if (!map(&source->timeline, sequence, timestamp, &packet))
         return DROP_RTP_STALE;
-    data[1] = PAYLOAD_TYPE | marker;
-    for (unsigned t = 0; t < thread->thread_count; t++) {
-        struct leg *leg = &source->legs[t];
-        if (t == thread->index)
-            fan_out(thread, leg, &packet);
-        else if (atomic_load_explicit(&leg->used, memory_order_relaxed))
-            post(thread, thread->threads[t], source, &packet);
-    }
-    return NOT_DROPPED;
+    data[1] = type | marker;
+    return put_out(thread, source, &packet, before);
 }
 
 /* Put a datagram that is not RTP into the ring, for the event loop. */

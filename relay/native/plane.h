@@ -35,9 +35,16 @@ enum {
     LATE_AFTER_RESTART = 1, /* s for which packets of the SSRC before are late ones */
     INBOX_RING = 1024,   /* plain packets from other threads; a power of two */
     GAP_PACKETS = 5,     /* that never came, one after the other: 100 ms */
+    GAP_RING = 256,      /* sources whose gaps the event loop does not know yet; a power of two */
+    HISTORY_PACKETS = 128, /* of a publisher that are kept: relay/history.py */
+    MAX_KEPT_LENGTH = 512, /* bytes of such a packet; of a longer one only the number is known */
+    MISSING_WINDOW = 32,   /* packets that are looked back for missing ones: relay/plane.py */
+    MAX_REDUNDANT_BLOCKS = 4, /* of a RED packet: relay/red.py */
     FRAME_TICKS = 960,   /* 20 ms of Opus: the least step over a restart */
     CLOCK_RATE = 48000,
+    FIXED_HEADER = 12, /* bytes of an RTP header without CSRCs and extensions */
     PAYLOAD_TYPE = 111,
+    RED_PAYLOAD_TYPE = 63,
     LATENCY_BUCKETS = 161,
 };
 
@@ -46,7 +53,7 @@ enum {
     X(UNKNOWN_PROTOCOL) X(OVERSIZED) X(RTP_UNKNOWN_ADDRESS) X(RTP_MALFORMED)                       \
     X(RTP_UNKNOWN_PAYLOAD_TYPE) X(RTP_MUTED) X(RTP_STALE) X(SRTP_UNAUTHENTICATED)                  \
     X(SRTP_REPLAYED) X(SRTP_FAILED) X(SEND_BUFFER_FULL) X(SEND_FAILED) X(CONTROL_QUEUE_FULL)       \
-    X(INBOX_FULL)
+    X(INBOX_FULL) X(RTP_REDUNDANT) X(RED_MALFORMED)
 
 enum drop_reason {
 #define ENUMERATE(name) DROP_##name,
@@ -91,6 +98,10 @@ struct source {
     void *srtp;
     unsigned home; /* index of its thread */
     atomic_bool muted;
+    bool red, nack;  /* it may send RED; it sends lost packets again when asked */
+    bool gap_told;   /* there is a gap, and nobody asked yet which it is */
+    uint64_t number; /* for whoever made it, to be told of gaps */
+    struct history *history; /* of what went to its sinks; NULL as long as nothing needs it */
     bool has_ssrc;
     uint32_t ssrc;
     uint32_t left; /* the SSRC before, while `began` is not long ago */
@@ -101,7 +112,7 @@ struct source {
     uint64_t lost_before;
     struct reception reception;
     struct timeline timeline;
-    uint64_t packets, payload_bytes;
+    uint64_t packets, payload_bytes, recovered;
     uint64_t level_energy, level_count, voice_count; /* relay/levels.py */
     unsigned references; /* table entries that name it */
     struct leg legs[MAX_THREADS];
@@ -115,10 +126,12 @@ struct sink {
     struct sockaddr_storage name;
     uint32_t ssrc;
     int64_t sequence, sequence_offset, edge, reached; /* reached: the timeline's latest that was sent */
+    int64_t first; /* the timeline's number that was sent first, with the marker */
     uint32_t timestamp, timestamp_offset, sent_timestamp;
+    bool red, nack;    /* it takes RED as it is; packets may be sent to it once more */
     bool fresh, begun; /* begun: `at` is when the packet of `timestamp` came */
     double at;
-    uint64_t packets, payload_bytes;
+    uint64_t packets, payload_bytes, retransmitted;
     double sent_at;
 };
 
@@ -132,7 +145,17 @@ struct packet { /* a plain packet of a timeline */
     size_t length, payload;
     int64_t sequence;
     uint32_t timestamp;
+    bool restored; /* from the redundancy of a later one: sinks that take RED have it from there */
     double arrival;
+};
+
+struct red { /* where the blocks of a RED packet lie; oldest first, the primary up to the packet's end */
+    unsigned count;
+    struct red_block {
+        uint32_t timestamp_offset;
+        size_t start, length;
+    } blocks[MAX_REDUNDANT_BLOCKS];
+    size_t primary;
 };
 
 struct port {
@@ -181,12 +204,15 @@ struct thread {
     struct control_entry *control;
     atomic_uint control_head, control_tail; /* head: ours; tail: the reader's */
 
+    uint64_t gaps[GAP_RING]; /* numbers of sources; as the ring above */
+    atomic_uint gap_head, gap_tail;
+
     pthread_mutex_t inbox_mutex;
     struct inbox_entry *inbox;
     unsigned inbox_head, inbox_tail;
 
     counter drops[DROP_REASON_COUNT];
-    counter datagrams, rtp_packets, forwarded;
+    counter datagrams, rtp_packets, forwarded, retransmitted, recovered;
     counter latency[LATENCY_BUCKETS], latency_nanoseconds, latency_maximum;
 };
 
@@ -213,6 +239,18 @@ void port_unbind(struct port *port, const struct sockaddr_storage *name);
 /* Sources and sinks; these lock what they need. */
 bool sink_attach(struct sink *sink, struct source *source, double now, struct thread **threads);
 void sink_detach(struct sink *sink, struct thread **threads);
+/* Send packets once more, by the sink's own sequence numbers; how many of them there were. */
+unsigned sink_retransmit(struct sink *sink, const uint16_t *sequences, unsigned count,
+                         struct thread **threads);
+/* The source's SSRC and its sequence numbers of which no packet came, of the latest MISSING_WINDOW. The next
+   gap is told after this call. */
+struct missing {
+    bool has_ssrc;
+    uint32_t ssrc;
+    unsigned count;
+    uint16_t sequences[MISSING_WINDOW];
+};
+struct missing source_missing(struct source *source, struct thread **threads);
 /* Before a source is freed, which no sink follows any more: leave every table. */
 void source_forget(struct source *source, struct thread **threads, unsigned count);
 
@@ -230,6 +268,22 @@ void control_done(struct thread *thread);
 
 /* The power of an audio level, 0 to 127 in -dBov; 2^45 is that of 0 dBov. */
 extern const uint64_t level_power[128];
+/* The number of the oldest source in the ring of gaps, or 0. */
+uint64_t gap_take(struct thread *thread);
+
+/* The blocks of the RED payload at data[start..end); false when it is none (relay/red.py: parse_red). */
+bool red_parse(const unsigned char *data, size_t start, size_t end, struct red *red);
+/* The Opus packet of a RED packet that was taken apart before, in a buffer that is as long as that. */
+void red_unwrap(const struct packet *packet, struct packet *opus, unsigned char *buffer);
+/* The Opus packet that a redundant block stands for: data, length and payload of it. */
+void red_restore(const unsigned char *data, const struct red_block *block, struct packet *opus,
+                 unsigned char *buffer);
+
+/* What is kept of a publisher's latest packets (relay/history.py); history_new may return NULL. */
+struct history *history_new(void);
+bool history_holds(struct history *history, int64_t sequence);
+void history_keep(struct history *history, const struct packet *packet);
+bool history_find(struct history *history, int64_t sequence, struct packet *packet);
 
 /* Bring an RTP packet into the form that consumers get (relay/rtp.py: plain), in place; `length` follows.
    Returns the length of its header, or 0 when it is no RTP packet. */

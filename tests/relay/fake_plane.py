@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 from relay.address import Address, Path
 from relay.certificate import Certificate
@@ -32,6 +33,10 @@ class FakeSource:
     def counters(self) -> SourceCounters:
         """Zeros."""
         return SourceCounters(0, 0, 0, 0, 0, 0, 0, None, 0, 0, 0, 0.0)
+
+    def missing(self) -> tuple[int | None, list[int]]:
+        """Nothing."""
+        return None, []
 
 
 class FakeSink:
@@ -72,7 +77,15 @@ class FakePlane:
         if path.remote in self.peers:
             asyncio.get_running_loop().call_soon(self.peers[path.remote].receive, path, datagram)
 
-    def source(self, keys: SrtpKeys, path: Path, now: float) -> Source:
+    def source(
+        self,
+        keys: SrtpKeys,
+        path: Path,
+        now: float,
+        *,
+        red: bool = False,
+        on_gap: Callable[[], None] | None = None,
+    ) -> Source:
         """A source that gets nothing."""
         return FakeSource()
 
@@ -84,7 +97,17 @@ class FakePlane:
         """Forget it."""
         self.bound.pop(path, None)
 
-    def sink(self, keys: SrtpKeys, ssrc: int, path: Path, sequence: int, timestamp: int) -> Sink:
+    def sink(
+        self,
+        keys: SrtpKeys,
+        ssrc: int,
+        path: Path,
+        sequence: int,
+        timestamp: int,
+        *,
+        red: bool = False,
+        nack: bool = False,
+    ) -> Sink:
         """A sink that sends nothing."""
         return FakeSink(path)
 
@@ -97,6 +120,10 @@ class FakePlane:
         """Remember the source."""
         assert isinstance(sink, FakeSink)
         sink.following = source
+
+    def retransmit(self, sink: Sink, sequences: Sequence[int]) -> int:
+        """Nothing is there."""
+        return 0
 
     def inject(self, path: Path, datagram: bytes, arrival: float) -> None:
         """Only what is not media can come here."""

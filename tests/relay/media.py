@@ -44,7 +44,7 @@ NOT_PASSED_UP = (
 """Why a datagram that is not RTP may go no further than the plane."""
 NOBODY = {family_of(host): Address(host, 0) for host in (IPV4, IPV6)}
 FRAME = 960  # ticks of a 20 ms packet at 48 kHz
-OPUS = 111
+OPUS, RED = 111, 63
 MAX_PROTECTED = 1500 - 144
 """Longest packet that `pylibsrtp.Session` protects, in bytes."""
 
@@ -69,6 +69,15 @@ def wire(
     head = (0x90 if block else 0x80, OPUS | (0x80 if marker else 0))
     numbers = struct.pack("!HII", sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc)
     return bytes(head) + numbers + block + payload
+
+
+def red_payload(primary: bytes, *redundant: tuple[int, bytes]) -> bytes:
+    """A RED payload (RFC 2198) around Opus; redundant: (timestamp offset, frame), oldest first."""
+    heads = [
+        struct.pack("!I", 1 << 31 | OPUS << 24 | offset << 10 | len(old))
+        for offset, old in redundant
+    ]
+    return b"".join((*heads, bytes([OPUS]), *(old for _, old in redundant), primary))
 
 
 def random_keys(profile: SrtpProfile = PROFILES[0]) -> SrtpKeys:
@@ -121,10 +130,14 @@ class Peer:
 
 
 class Speaker(Peer):
-    """A publisher's browser. source: what the relay has of it."""
+    """A publisher's browser. source: what the relay has of it; gaps: how often it told of one."""
 
-    def __init__(self, studio: Studio, host: str, profile: SrtpProfile) -> None:
+    def __init__(
+        self, studio: Studio, host: str, profile: SrtpProfile, *, red: bool, nack: bool
+    ) -> None:
         super().__init__(studio, host)
+        self.gaps = 0
+        self._red, self._nack = red, nack
         self._keys = random_keys(profile)
         self._session = session(self._keys.remote, Policy.SSRC_ANY_OUTBOUND, self._keys)
         self.source: Source
@@ -132,8 +145,14 @@ class Speaker(Peer):
 
     def begin(self, now: float) -> None:
         """Speak from `now` on, on a clock of the test's own."""
-        self.source = self.studio.plane.source(self._keys, self.path, now)
+        on_gap = self._gap if self._nack else None
+        self.source = self.studio.plane.source(
+            self._keys, self.path, now, red=self._red, on_gap=on_gap
+        )
         self.studio.plane.bind(self.path, self.source)
+
+    def _gap(self) -> None:
+        self.gaps += 1
 
     def protected(self, packet: bytes) -> bytes:
         return self._session.protect(packet)
@@ -161,12 +180,17 @@ class Listener(Peer):
         ssrc: int,
         sequence: int,
         timestamp: int,
+        *,
+        red: bool,
+        nack: bool,
     ) -> None:
         super().__init__(studio, host)
         keys = random_keys(profile)
         self.ssrc = ssrc
         self._session = session(keys.local, Policy.SSRC_ANY_INBOUND, keys)
-        self.sink: Sink = studio.plane.sink(keys, ssrc, self.path, sequence, timestamp)
+        self.sink: Sink = studio.plane.sink(
+            keys, ssrc, self.path, sequence, timestamp, red=red, nack=nack
+        )
 
     def heard(self) -> list[bytes]:
         """The packets that have come so far, unprotected."""
@@ -204,8 +228,15 @@ class Studio:
         """Somebody whom the relay does not know."""
         return Peer(self, host)
 
-    def speaker(self, host: str = IPV4, profile: SrtpProfile = PROFILES[0]) -> Speaker:
-        return Speaker(self, host, profile)
+    def speaker(
+        self,
+        host: str = IPV4,
+        profile: SrtpProfile = PROFILES[0],
+        *,
+        red: bool = False,
+        nack: bool = False,
+    ) -> Speaker:
+        return Speaker(self, host, profile, red=red, nack=nack)
 
     def listener(
         self,
@@ -215,9 +246,12 @@ class Studio:
         ssrc: int = 0xC0FFEE,
         sequence: int = 99,
         timestamp: int = 10_000,
+        *,
+        red: bool = False,
+        nack: bool = False,
     ) -> Listener:
         """Somebody who follows `speaker`. The first packet gets the sequence number 100."""
-        listener = Listener(self, host, profile, ssrc, sequence, timestamp)
+        listener = Listener(self, host, profile, ssrc, sequence, timestamp, red=red, nack=nack)
         if speaker is not None:
             self.attach(listener, speaker)
         return listener
@@ -300,6 +334,16 @@ def _descriptor_of(address: Address) -> int:
 def frame(index: int, *, ssrc: int = VOICE, start: int = 1000, marker: bool = False) -> bytes:
     """Packet `index` of a voice, in plain form; its payload tells which it is."""
     return wire(start + index, 48_000 + FRAME * index, ssrc, b"%d" % index, marker=marker)
+
+
+def red_frame(index: int, redundancy: int = 1, *, marker: bool = False) -> bytes:
+    """Packet `index` of a voice that sends RED: its own frame, and so many of those before."""
+    older = [
+        (FRAME * distance, b"%d" % (index - distance)) for distance in range(redundancy, 0, -1)
+    ]
+    opus = wire(1000 + index, 48_000 + FRAME * index, VOICE, b"", marker=marker)
+    payload = red_payload(b"%d" % index, *older)
+    return opus[:1] + bytes([RED | opus[1] & 0x80]) + opus[2:] + payload
 
 
 def heard(listener: Listener, *seams: int) -> list[tuple[int, bool, int]]:

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.rtcp import (
+    MAX_NACK_SEQUENCES,
     Goodbye,
+    Nack,
     ReceiverReport,
     ReportBlock,
     RtcpError,
@@ -47,8 +49,20 @@ sender_reports = st.builds(
 receiver_reports = st.builds(ReceiverReport, ssrc=words, reports=block_lists)
 descriptions = st.builds(SourceDescription, ssrc=words, cname=cnames)
 goodbyes = st.builds(Goodbye, ssrcs=st.lists(words, max_size=31).map(tuple))
+nacks = st.builds(
+    Nack,
+    ssrc=words,
+    media_ssrc=words,
+    # As whoever asks writes them: each once, in order. Numbers that wrap are in the table below, for
+    # aiortc counts them on past 65,535.
+    sequences=st.builds(
+        lambda first, steps: tuple(first + step for step in sorted(steps)),
+        st.integers(0, 0xFFFF - 300),
+        st.sets(st.integers(0, 300), min_size=1, max_size=40),
+    ),
+)
 compounds = st.lists(
-    st.one_of(sender_reports, receiver_reports, descriptions, goodbyes), max_size=5
+    st.one_of(sender_reports, receiver_reports, descriptions, goodbyes, nacks), max_size=5
 )
 
 BLOCK = ReportBlock(0xDEADBEEF, 12, 345, 0x1ABCD, 67, 0x12345678, 0x10000)
@@ -170,6 +184,8 @@ def test_a_cname_of_more_than_255_bytes_is_cut() -> None:
         "a0c90002 00000001 00000003",  # not a multiple of four
         "a0c90002 00000001 0000000c",  # more than the packet
         "a0c90000",
+        "81cd0001 00000001",  # feedback on nothing
+        "81cd0003 00000001 00000002 0007",  # runs past the end
         "80c90001 00000001 80c9",  # a good packet, then half a header
         "80c90001 00000001 00c90001 00000001",  # a good packet, then another protocol
     ],
@@ -248,6 +264,8 @@ def their_packet(packet: RtcpPacket) -> theirs.AnyRtcpPacket:
             return theirs.RtcpSdesPacket([source])
         case Goodbye(ssrcs):
             return theirs.RtcpByePacket(list(ssrcs))
+        case Nack(ssrc, media_ssrc, sequences):
+            return theirs.RtcpRtpfbPacket(1, ssrc, media_ssrc, list(sequences))
 
 
 @given(compounds)
@@ -275,7 +293,7 @@ NACK = theirs.RtcpRtpfbPacket(1, 1, 2, [7, 9])
         ([ReceiverReport(1, (BLOCK,)), REMB], [ReceiverReport(1, (BLOCK,))]),
         (
             [ReceiverReport(1, (BLOCK,)), SourceDescription(1, "{0a-b}"), NACK],
-            [ReceiverReport(1, (BLOCK,)), SourceDescription(1, "{0a-b}")],
+            [ReceiverReport(1, (BLOCK,)), SourceDescription(1, "{0a-b}"), Nack(1, 2, (7, 9))],
         ),
         ([REMB], []),
         ([ReceiverReport(1), Goodbye((1,))], [ReceiverReport(1), Goodbye((1,))]),
@@ -291,6 +309,36 @@ def test_compound_packets_of_browsers(
         for packet in sent
     )
     assert parse_rtcp(data) == read
+
+
+@pytest.mark.parametrize(
+    ("sequences", "entries"),
+    [
+        ((7,), "0007 0000"),
+        ((7, 8), "0007 0001"),
+        ((7, 23), "0007 8000"),
+        ((7, 24), "0007 0000 0018 0000"),
+        ((0xFFFF, 0, 2), "ffff 0005"),
+        ((7, 7), "0007 0000"),
+        ((9, 7), "0009 0000 0007 0000"),
+    ],
+)
+def test_lost_packets_on_the_wire(sequences: tuple[int, ...], entries: str) -> None:
+    """RFC 4585 §6.2.1: a packet's number, and a bit for each of the 16 that follow."""
+    data = build_rtcp([Nack(1, 2, sequences)])
+    assert data[12:] == bytes.fromhex(entries)
+    assert parse_rtcp(data) == [Nack(1, 2, tuple(dict.fromkeys(sequences)))]
+
+
+def test_a_nack_asks_for_so_many_packets_at_most() -> None:
+    feedback = bytes.fromhex("81cd0042 00000001 00000002") + bytes.fromhex("0000ffff") * 64
+    (nack,) = parse_rtcp(feedback)
+    assert isinstance(nack, Nack)
+    assert len(nack.sequences) == MAX_NACK_SEQUENCES
+
+
+def test_other_feedback_is_read_over() -> None:
+    assert parse_rtcp(bytes.fromhex("8fcd0003 00000001 00000002 01020304")) == []
 
 
 # Time.
