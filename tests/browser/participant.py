@@ -125,6 +125,16 @@ class Participant:
             ConnectionReport(each) for each in await self.page.evaluate("() => testbed.report()")
         ]
 
+    async def connections_made(self) -> int:
+        """How many the page has opened so far, closed ones too."""
+        made: int = await self.page.evaluate("() => testbed.made()")
+        return made
+
+    async def received(self, type: str) -> int:
+        """How many messages of this type the page has got so far."""
+        count: int = await self.page.evaluate("(it) => testbed.received(it)", type)
+        return count
+
     async def relay_statistics(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The relay's `get_stats`, with one other in the room: the publisher, and the only consumer."""
         stats = await self.page.evaluate("(it) => testbed.ask(it)", {"type": "get_stats"})

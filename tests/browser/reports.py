@@ -34,6 +34,11 @@ class ConnectionReport:
         return 0 if received is None else int(received["packetsLost"])
 
     @property
+    def concealed(self) -> float:
+        """Seconds of what was received that the browser had to invent, silence included."""
+        return 0.0 if self.inbound is None else self.inbound["concealedSamples"] / 48_000
+
+    @property
     def remote_addresses(self) -> set[tuple[str, int]]:
         """Address and port of the other end of every candidate pair, selected or not."""
         candidates = {entry["id"]: entry for entry in self.of_type("remote-candidate")}

@@ -229,11 +229,6 @@ export class App {
   #lost(code) {
     this.#setState("reconnecting");
     this.#messages.banner(returnFault(code));
-    for (const tile of this.#stage.tiles()) {
-      if (tile.connection !== "none") {
-        tile.setConnection("connecting");
-      }
-    }
   }
 
   #returned() {

@@ -45,6 +45,12 @@ export class Connection {
   #words;
   #signaling;
   #closed = false;
+  /** Whether an answer is on its way, or was. */
+  #answered = false;
+  /** @type {() => void} */
+  #resolveFlowing = () => {};
+  /** Resolves when the server tells after a loss that media flows. @type {Promise<void>} */
+  #flowing;
   /** Server candidates that came before its offer was applied. @type {Message[]} */
   #early = [];
   /** @type {(reason: string) => void} */
@@ -69,6 +75,9 @@ export class Connection {
     this.#signaling = signaling;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
+    });
+    this.#flowing = new Promise((resolve) => {
+      this.#resolveFlowing = resolve;
     });
     this.peer = new RTCPeerConnection({ iceServers });
     this.peer.onicecandidate = (event) => this.#sendCandidate(event.candidate);
@@ -97,11 +106,10 @@ export class Connection {
     await prepare(this.peer);
     await this.peer.setLocalDescription(await this.peer.createAnswer());
     this.#checkOpen();
-    await this.#signaling.request(
-      answer,
-      { [id]: this.id, answer: this.peer.localDescription },
-      NEGOTIATION_PATIENCE,
-    );
+    this.#answered = this.#signaling.connected; // else it waits for the next socket
+    const answering = { [id]: this.id, answer: this.peer.localDescription };
+    const replied = this.#signaling.request(answer, answering, NEGOTIATION_PATIENCE, true);
+    await Promise.race([replied, this.#flowing]);
     this.#checkOpen();
   }
 
@@ -119,6 +127,22 @@ export class Connection {
       } else {
         this.#early.push(message);
       }
+    }
+  }
+
+  /**
+   * Makes what it knows agree with what the server tells after a loss.
+   *
+   * @param {string | undefined} state the server's, undefined when it has no such connection any more
+   */
+  resumed(state) {
+    if (this.id === null) {
+      return; // it has not been created yet, and is going to be
+    }
+    if (state === "connected") {
+      this.#resolveFlowing();
+    } else if (state === undefined || (state === "new" && this.#answered)) {
+      this.#resolveEnded("failed"); // its end was not heard, or the answer was not
     }
   }
 

@@ -40,6 +40,11 @@ export class Consumer {
     this.#link.handle(message);
   }
 
+  /** @param {string | undefined} state of the present connection at the server, after a loss */
+  resumed(state) {
+    this.#link.resumed(state);
+  }
+
   stop() {
     this.#link.stop();
   }

@@ -88,6 +88,11 @@ export class Link {
     this.#connection?.handle(message);
   }
 
+  /** @param {string | undefined} state of the present connection at the server, after a loss */
+  resumed(state) {
+    this.#connection?.resumed(state);
+  }
+
   /** Closes the connection and tries no more. */
   stop() {
     this.#stopped.abort();

@@ -49,6 +49,11 @@ export class Publisher {
     this.#link.handle(message);
   }
 
+  /** @param {string | undefined} state of the present connection at the server, after a loss */
+  resumed(state) {
+    this.#link.resumed(state);
+  }
+
   stop() {
     this.#link.stop();
   }

@@ -62,8 +62,8 @@ export class Room {
   }
 
   /**
-   * Takes the room as `room_joined` lists it. After a reconnect most of the others are still the
-   * same: only differences are told.
+   * Takes the room as `room_joined` or `room_resumed` lists it. After a reconnect most of the others are
+   * still the same: only differences are told.
    *
    * @param {Message} joined
    * @param {{name: string, muted: boolean}} self

@@ -1,6 +1,7 @@
 /**
  * One stay in a room: joins, publishes, consumes everybody, and comes back by itself when the
- * WebSocket is lost. It knows neither the microphone nor the page; an observer is told everything.
+ * WebSocket is lost: to the same place while the server keeps it, with the media going on meanwhile,
+ * else by joining anew. It knows neither the microphone nor the page; an observer is told everything.
  */
 
 import { Backoff, pause } from "./backoff.js";
@@ -30,6 +31,9 @@ import { Signaling, SignalingError } from "./signaling.js";
  * @property {string} [token]
  */
 
+/** What says nothing about whether the server still keeps the place. */
+const UNDECIDED = new Set(["unreachable", "timeout", "rate_limited", "internal"]);
+
 /** Answers to `join_room` that will not change by asking again. */
 const REFUSALS = new Set(["unauthorized", "forbidden", "bad_message", "unknown_type"]);
 
@@ -42,6 +46,8 @@ export class Session {
   #inRoom = false;
   /** @type {Signaling | null} */
   #signaling = null;
+  /** To come back by, null when that is off or refused. @type {string | null} */
+  #token = null;
   /** @type {RTCIceServer[]} */
   #iceServers = [];
   /** @type {MediaStreamTrack | null} */
@@ -145,11 +151,14 @@ export class Session {
    */
   async relayStats() {
     const signaling = this.#signaling;
+    if (!signaling?.connected) {
+      return null;
+    }
     try {
-      return signaling && (await signaling.request("get_stats"));
+      return await signaling.request("get_stats");
     } catch (error) {
       if (error instanceof SignalingError && error.code === "timeout") {
-        signaling?.close();
+        signaling.abandon();
       }
       return null;
     }
@@ -170,13 +179,14 @@ export class Session {
 
   async #remain() {
     while (!this.#left.signal.aborted) {
-      await this.#signaling?.closed;
+      await this.#signaling?.lost;
       if (this.#left.signal.aborted) {
         return;
       }
-      this.#signaling = null;
-      this.#dropMedia();
       this.#observer.lost("connection_lost");
+      if (this.#token === null) {
+        this.#startOver();
+      }
       await this.#return();
     }
   }
@@ -190,12 +200,48 @@ export class Session {
         return;
       }
       try {
-        await this.#enter();
+        if (!(await this.#resume())) {
+          await this.#enter();
+        }
         this.#observer.returned();
         return;
       } catch (error) {
         this.#explain(error);
       }
+    }
+  }
+
+  /**
+   * Takes the place back.
+   *
+   * @returns {Promise<boolean>} false when there is none any more
+   * @throws {SignalingError} when nobody knows yet
+   */
+  async #resume() {
+    if (this.#token === null || !this.#signaling) {
+      return false;
+    }
+    try {
+      await this.#signaling.resume(this.#url, this.#token, this.#left.signal);
+      return true;
+    } catch (error) {
+      if (this.#left.signal.aborted || (error instanceof SignalingError && UNDECIDED.has(error.code))) {
+        throw error;
+      }
+      this.#startOver();
+      return false;
+    }
+  }
+
+  /** The stay is over; the next one begins by joining. */
+  #startOver() {
+    this.#token = null;
+    this.#signaling?.close();
+    this.#signaling = null;
+    const links = this.links();
+    this.#dropMedia();
+    for (const { participantId } of links) {
+      this.#observer.linkChanged(participantId, "connecting");
     }
   }
 
@@ -217,6 +263,8 @@ export class Session {
   #handle(message) {
     if (message.type === "room_joined") {
       this.#entered(message);
+    } else if (message.type === "room_resumed") {
+      this.#resumed(message);
     } else if (message.type === "audio_levels") {
       for (const { participant_id, speaking } of message.levels) {
         this.#observer.speechReported(participant_id, speaking);
@@ -232,6 +280,7 @@ export class Session {
   /** @param {Message} joined */
   #entered(joined) {
     this.#inRoom = true;
+    this.#token = joined.resume_token;
     this.#iceServers = joined.ice_servers;
     this.#room.enter(joined, { name: this.#entrance.name, muted: this.#muted });
     if (this.#muted) {
@@ -239,6 +288,34 @@ export class Session {
     }
     if (this.#track) {
       this.#startPublishing(this.#track);
+    }
+  }
+
+  /**
+   * Makes everything agree with how the server says that things stand: what it told while the socket was
+   * lost never came.
+   *
+   * @param {Message} resumed
+   */
+  #resumed(resumed) {
+    const { publisher, consumers, muted } = resumed;
+    this.#token = resumed.resume_token;
+    /** @type {Map<string, string>} */
+    const states = new Map(consumers.map((/** @type {Message} */ it) => [it.consumer_id, it.state]));
+    if (publisher && publisher.publisher_id !== this.#publisher?.id) {
+      this.#signaling?.send("close_publisher", { publisher_id: publisher.publisher_id });
+    }
+    this.#publisher?.resumed(publisher?.publisher_id === this.#publisher.id ? publisher?.state : undefined);
+    for (const consumer of this.#consumers.values()) {
+      consumer.resumed(states.get(consumer.id ?? ""));
+      states.delete(consumer.id ?? "");
+    }
+    for (const consumer_id of states.keys()) {
+      this.#signaling?.send("close_consumer", { consumer_id }); // nobody here ever heard of it
+    }
+    this.#room.enter(resumed, { name: this.#entrance.name, muted: this.#muted });
+    if (muted !== this.#muted) {
+      this.setMuted(this.#muted);
     }
   }
 

@@ -1,7 +1,9 @@
-// Records the page's peer connections and WebSockets. Sets window.testbed.report and .ask.
+// Records the page's peer connections and WebSockets. Sets window.testbed.report, .ask, .made
+// and .received.
 () => {
   const connections = [];
   const sockets = [];
+  const received = {};
   const testbed = (window.testbed ??= {});
 
   window.RTCPeerConnection = class RTCPeerConnection extends window.RTCPeerConnection {
@@ -14,6 +16,10 @@
     constructor(...options) {
       super(...options);
       sockets.push(this);
+      this.addEventListener("message", ({ data }) => {
+        const { type } = JSON.parse(data);
+        received[type] = (received[type] ?? 0) + 1;
+      });
     }
   };
 
@@ -24,6 +30,10 @@
         .filter(({ connectionState }) => connectionState !== "closed")
         .map(async (connection) => [...(await connection.getStats()).values()]),
     );
+
+  // How many connections the page has made so far, and how many messages of a type it got.
+  testbed.made = () => connections.length;
+  testbed.received = (type) => received[type] ?? 0;
 
   // Sends a request of the signaling protocol over the page's own socket; resolves with the reply.
   testbed.ask = (request) =>
