@@ -14,7 +14,7 @@ NATIVE := $(wildcard relay/native/*.[ch])
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: help run test test-quick check sanitize fuzz soak chaos format lock bench clean
+.PHONY: help run test test-quick check sanitize fuzz hostile soak chaos format lock bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ sanitize: $(DEV) ## run the C code's tests under sanitizers, and a fuzzer for 20
 
 fuzz: $(DEV) ## fuzz whatever meets the network; options: make fuzz MINUTES=10 ARGS="rtp stun"
 	@exec scripts/in-loopback-network $(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(ARGS)
+
+hostile: $(DEV) ## attack a server while people talk; options: make hostile ARGS="--seconds 60"
+	@exec scripts/in-loopback-network $(BIN)/python -m tests.campaigns.hostile $(ARGS)
 
 soak: $(DEV) ## let people come and go for half an hour, or other: make soak ARGS=5
 	@exec scripts/in-loopback-network $(BIN)/python -m tests.campaigns.soak $(ARGS)

@@ -42,6 +42,12 @@ class RelayServer:
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
+
     async def start(self) -> None:
         """Returns once the server answers."""
         self._log.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,9 @@
+"""Hostile clients against a real server, while other people talk: `make hostile`.
+
+bystanders   the conversation that must not notice, in a process of its own
+strangers    datagrams from whoever can reach the UDP port
+insiders     a participant with keys who sends what it should not
+visitors     WebSocket and TCP connections that misbehave
+handshakes   connections that are begun and never finished
+campaign     one attack after the other, and what came of each
+"""

@@ -1,0 +1,206 @@
+"""One attack after the other on a real server, while people talk; and what came of each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import re
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks import cpu
+from tests.browser.server import RelayServer
+
+from . import handshakes, insiders, strangers, visitors
+from .bystanders import Facts, Report
+from .field import Field
+
+ATTACKS: dict[str, Callable[[Field], Awaitable[None]]] = {
+    "noise of every kind": strangers.noise,
+    "STUN from strangers": strangers.stun_from_strangers,
+    "forged STUN": strangers.forged_stun,
+    "ClientHellos without ICE": strangers.client_hellos,
+    "forged and replayed media": strangers.media,
+    "authentic, odd media": insiders.media,
+    "authentic, odd reports": insiders.reports,
+    "authentic checks": insiders.checks,
+    "a victim's candidates": insiders.candidates,
+    "messages out of order": visitors.messages_out_of_order,
+    "message floods": visitors.message_floods,
+    "sockets": visitors.sockets,
+    "half-open ICE": handshakes.without_ice,
+    "half-open DTLS": handshakes.without_dtls,
+}
+
+_PATIENCE = 40.0
+"""Seconds until nothing may be left: who lost a socket is waited for, and ICE takes its time."""
+
+_LINE_LIMIT = 1 << 24
+_FAULTS = re.compile(r"Traceback|\bERROR\b|\bCRITICAL\b|Warning: (?!without)|Error:")
+
+
+@dataclass
+class Result:
+    """What one attack did. did: by the attackers; drops: by reason; cpu: seconds of the server's for each
+    second; resident: its memory at the end, in bytes; descriptors: open then; health: seconds until its
+    page answered then; tables: entries then, by the table's name; report: what people heard."""
+
+    attack: str
+    did: dict[str, int] = field(default_factory=dict)
+    drops: dict[str, int] = field(default_factory=dict)
+    cpu: float = 0.0
+    resident: int = 0
+    descriptors: int = 0
+    health: float = 0.0
+    tables: dict[str, int] = field(default_factory=dict)
+    report: Report = field(default_factory=lambda: Report(""))
+
+
+class Campaign:
+    """A server of one kind, people who talk, and attackers."""
+
+    def __init__(
+        self,
+        folder: Path,
+        plane: str,
+        *options: str,
+        seconds: float,
+        rate: int,
+        many: int,
+        seed: int = 1,
+    ) -> None:
+        self.log = folder / f"hostile-{plane}.log"
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.write_bytes(b"")
+        self.server = RelayServer(
+            self.log, f"--media-plane={plane}", "--max-rooms=100000", *options
+        )
+        self.results: list[Result] = []
+        self._seconds, self._rate, self._many = seconds, rate, many
+        self._dice = random.Random(seed)
+        self._people: asyncio.subprocess.Process
+
+    async def run(self, attacks: list[str], tell: Callable[[str], None]) -> None:
+        """Everything in turn: calm, the attacks, calm."""
+        await self.server.start()
+        facts = await self._let_people_talk()
+        try:
+            for name in ("before", *attacks, "after"):
+                tell(name)
+                if name != "before":
+                    await self._say(name)
+                self.results.append(await self._attack(name, facts))
+            await self._end()
+        finally:
+            if self._people.returncode is None:
+                self._people.kill()
+                await self._people.wait()
+        await self.server.stop()
+
+    @property
+    def faults(self) -> list[str]:
+        """Lines of the server's log that should not be there."""
+        return [line for line in self.log.read_text().splitlines() if _FAULTS.search(line)]
+
+    async def _let_people_talk(self) -> Facts:
+        self._people = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.campaigns.hostile.bystanders",
+            self.server.url,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=_LINE_LIMIT,
+        )
+        facts = await self._read()
+        return Facts(**facts)
+
+    async def _attack(self, name: str, facts: Facts) -> Result:
+        attack = ATTACKS.get(name)
+        pid = self.server.pid
+        where = Field(self.server.url, facts, self._seconds, self._rate, self._many, self._dice)
+        before, used = await self.server.health(), cpu.of_process(pid)
+        began = asyncio.get_running_loop().time()
+        if attack is None:
+            await asyncio.sleep(self._seconds)
+        else:
+            await attack(where)
+        passed = asyncio.get_running_loop().time() - began
+        share = (cpu.of_process(pid) - used).total / passed
+        asked = asyncio.get_running_loop().time()
+        after = await self.server.health()
+        answered = asyncio.get_running_loop().time() - asked
+        if name == "after":
+            after = await self._settle(self.results[0].tables)
+        drops = {
+            reason: count - before["drops"].get(reason, 0)
+            for reason, count in after["drops"].items()
+            if count > before["drops"].get(reason, 0)
+        }
+        return Result(
+            name,
+            dict(where.sent),
+            drops,
+            share,
+            cpu.resident_bytes(pid),
+            len(os.listdir(f"/proc/{pid}/fd")),
+            answered,
+            _tables(after),
+        )
+
+    async def _settle(self, wanted: dict[str, int]) -> dict[str, Any]:
+        """Wait until nothing is left of the attackers; what /healthz tells then, or when patience ends."""
+        deadline = asyncio.get_running_loop().time() + _PATIENCE
+        while True:
+            health = await self.server.health()
+            if _tables(health) == wanted or asyncio.get_running_loop().time() > deadline:
+                return health
+            await asyncio.sleep(0.1)
+
+    async def _say(self, line: str) -> None:
+        assert self._people.stdin is not None
+        self._people.stdin.write(f"{line}\n".encode())
+        await self._people.stdin.drain()
+        await self._read()
+
+    async def _end(self) -> None:
+        assert self._people.stdin is not None
+        self._people.stdin.write(b"\n")
+        for result, report in zip(self.results, await self._read(), strict=True):
+            result.report = Report(**report)
+        await self._people.wait()
+
+    async def _read(self) -> Any:
+        assert self._people.stdout is not None
+        line = await self._people.stdout.readline()
+        if not line:
+            raise RuntimeError("the people are gone")
+        return json.loads(line)
+
+
+def _tables(health: dict[str, Any]) -> dict[str, int]:
+    return {name: health[name] for name in ("rooms", "participants", "publishers", "consumers")}
+
+
+def table(results: list[Result]) -> str:
+    """A table in Markdown."""
+    rows = [
+        "| attack | lost | p99 | worst | newcomer | CPU | memory | what attackers did | drops |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for one in results:
+        report = one.report
+        newcomer = "failed" if report.newcomer is None else f"{report.newcomer * 1e3:.0f} ms"
+        did = ", ".join(f"{count:,} {name}" for name, count in one.did.items())
+        drops = ", ".join(f"{count:,} `{name}`" for name, count in one.drops.items())
+        rows.append(
+            f"| {one.attack} | {report.expected - report.received} of {report.expected:,} "
+            f"| {report.p99 * 1e3:.1f} ms | {report.maximum * 1e3:.1f} ms | {newcomer} "
+            f"| {one.cpu:.0%} | {one.resident >> 20} MiB | {did} | {drops} |"
+        )
+    return "\n".join(rows)
