@@ -1,0 +1,220 @@
+/** One room's call: whom it went badly for and why, everybody over time, its curve, and what happened. */
+
+import { chip } from "./chip.js";
+import { marksOf, SCORE_ZONES } from "./callview.js";
+import { ChartGroup, symbolLegend } from "./chartgroup.js";
+import { happeningsOf, participationOf, roomTimeOf, series, stepOf } from "./data.js";
+import { roomDiagnosis } from "./diagnosis.js";
+import { h, renew } from "./elements.js";
+import { eventList } from "./eventlist.js";
+import { count, duration, percent, scoreText, span, whole } from "./format.js";
+import { Lanes, lanesOf, worstStay } from "./lanes.js";
+import { crumbTrail, loading, nothingHere, takeAway } from "./pagehead.js";
+import { worst, worstFirst } from "./quality.js";
+import { formatRoute, numberIn } from "./route.js";
+import { faultWords, markKind, MARK_WORDS } from "./words.js";
+
+/**
+ * @typedef {import("./chart.js").ChartKind} ChartKind
+ * @typedef {import("./dashboard.js").Context} Context
+ * @typedef {import("./data.js").Json} Json
+ * @typedef {import("./frame.js").Mark} Mark
+ * @typedef {import("./route.js").Route} Route
+ */
+
+/** Milliseconds. */
+const INTERVAL = 10_000;
+
+/** So many lanes at first; the worst are among them. */
+const MOST_LANES = 40;
+
+/** What everybody does all the time says little about a room. */
+const SMALL = new Set(["hearing", "heard", "muted", "unmuted", "publishing", "published"]);
+
+/** @type {ChartKind[]} */
+const CHARTS = [
+  { title: "Score", words: scoreText, range: [1, 4.5], ticks: [1, 2, 3, 4], zones: SCORE_ZONES, height: 168 },
+  { title: "Loss", words: percent, least: 0.02 },
+  { title: "People", words: whole, least: 4 },
+];
+
+export class RoomView {
+  element = h("div.room-page", {}, loading("Loading this room"));
+  #context;
+  #id;
+  #charts = new ChartGroup(CHARTS, "Time in this room", (at) => this.#settle(at));
+  #lanes = new Lanes((id) => formatRoute("call", id));
+  #head = h("div");
+  #diagnosis = h("div");
+  #laneTitle = h("h2", { id: "lanes-title" }, "Everybody");
+  #laneLegend = h("p.symbol-legend");
+  #all = h("button.secondary.small", { type: "button", hidden: true });
+  #happened = h("div");
+  #showAll = false;
+  #drawn = false;
+  /** @type {number | null} */
+  #at = null;
+
+  /**
+   * @param {Context} context
+   * @param {Route} route
+   */
+  constructor(context, route) {
+    this.#context = context;
+    this.#id = route.id;
+  }
+
+  /** @param {Route} route */
+  show(route) {
+    this.#at = numberIn(route, "at");
+    if (this.#drawn) {
+      this.#look();
+      return;
+    }
+    this.#context.setTitle("A room");
+    const path = `history/rooms/${encodeURIComponent(this.#id)}`;
+    const poll = this.#context.poll(
+      async (signal) => {
+        const [answer, diagnosis] = await Promise.all([this.#context.api.get(path, {}, signal), this.#context.api.get(`${path}/diagnosis`, {}, signal).catch((/** @type {unknown} */ error) => ({ error }))]);
+        this.#draw(answer, diagnosis);
+        return answer.ended_at !== null;
+      },
+      INTERVAL,
+      (error) => this.element.replaceChildren(nothingHere("This room is not known", `${faultWords(error)} It may be older than the history goes back.`)),
+    );
+    this.#all.addEventListener("click", () => {
+      this.#showAll = true;
+      poll.now();
+    });
+  }
+
+  close() {
+    this.#charts.close();
+    this.#lanes.close();
+  }
+
+  /**
+   * @param {Json} answer
+   * @param {Json} diagnosis
+   */
+  #draw(answer, diagnosis) {
+    const participations = answer.participations.map(participationOf);
+    const names = new Map(participations.map((/** @type {import("./data.js").Participation} */ { id, name }) => [id, name]));
+    const events = happeningsOf(answer.events ?? [], names);
+    const now = Date.now() / 1000;
+    const until = { from: answer.started_at, to: answer.ended_at ?? Math.max(answer.started_at + 60, now) };
+    const lanes = lanesOf(participations, marksByPerson(events));
+    this.#context.setTitle(`${answer.room}, ${span(answer.started_at, answer.ended_at, now)}`);
+    if (!this.#drawn) {
+      this.#arrange();
+    }
+    renew(this.#head, this.#pageHead(answer, lanes.length));
+    renew(this.#diagnosis, diagnosis.error ? h("p.soft", {}, faultWords(diagnosis.error)) : roomDiagnosis(diagnosis, (id) => formatRoute("call", id)));
+    this.#drawLanes(until, lanes);
+    renew(this.#laneLegend, ...symbolLegend(marksOf(events), MARK_WORDS));
+    const curve = answer.curve ?? [];
+    const score = [
+      { key: "worst", name: "the worst", points: series(curve, "worst_score") },
+      { key: "mean", name: "all", points: series(curve, "score") },
+    ];
+    const loss = [
+      { key: "up", name: "from people", points: series(curve, "loss_up") },
+      { key: "down", name: "to people", points: series(curve, "loss_down") },
+    ];
+    this.#charts.show(until, stepOf(curve), [score, loss, [{ key: "mean", name: "", points: series(curve, "participants") }]], marksOf(events).filter(({ kind }) => kind !== "joined" && kind !== "left"));
+    const notable = events.filter(({ kind }) => !SMALL.has(kind));
+    renew(this.#happened, eventList(notable, true, (at) => this.#settle(at, true)));
+    if (!this.#drawn) {
+      this.#drawn = true;
+      this.#look();
+    }
+  }
+
+  /** Puts the parts in their places. */
+  #arrange() {
+    const hadFocus = this.element.contains(document.activeElement);
+    this.element.replaceChildren(
+      this.#head,
+      this.#diagnosis,
+      h("section.everybody", { "aria-labelledby": "lanes-title" }, this.#laneTitle, this.#laneLegend, this.#lanes.element, this.#all),
+      h("section.curves", { "aria-labelledby": "curves-title" }, h("h2", { id: "curves-title" }, "The room as a curve"), this.#charts.element),
+      this.#happened,
+    );
+    if (hadFocus) {
+      queueMicrotask(() => this.element.querySelector("h1")?.focus({ preventScroll: true }));
+    }
+  }
+
+  /**
+   * @param {import("./frame.js").Span} until
+   * @param {import("./lanes.js").Lane[]} lanes
+   */
+  #drawLanes(until, lanes) {
+    const sorted = worstFirst(lanes, (lane) => worst([worstStay(lane).worstScore]));
+    const shown = this.#showAll ? sorted : sorted.slice(0, MOST_LANES);
+    this.#lanes.show(until, shown);
+    this.#laneTitle.textContent = `${count(lanes.length, "person", "people")}, the worst call first`;
+    this.#all.hidden = shown.length === lanes.length;
+    this.#all.textContent = `Show all ${lanes.length}`;
+  }
+
+  /**
+   * @param {Json} answer
+   * @param {number} people
+   */
+  #pageHead(answer, people) {
+    const room = roomTimeOf(answer);
+    const now = Date.now() / 1000;
+    const mean = worst([room.score]) ?? meanOf(answer.curve ?? []);
+    const low = room.worstScore ?? worst(answer.participations.map((/** @type {Json} */ { worst_score: score }) => score));
+    return h(
+      "header.page-head",
+      {},
+      crumbTrail([{ words: "History", href: "#/history" }, { words: room.name }]),
+      h(
+        "div.page-title",
+        {},
+        h("div", {}, h("h1", { tabindex: "-1" }, room.name), h("p.facts", {}, [span(room.startedAt, room.endedAt, now), duration((room.endedAt ?? now) - room.startedAt), count(people, "person", "people")].join(" · "))),
+        takeAway(this.#context, () => ({ path: `history/rooms/${encodeURIComponent(room.id)}`, query: {}, name: `room-${room.id}` })),
+      ),
+      h("dl.scores", {}, h("div", {}, h("dt", {}, "On average"), h("dd", {}, chip(mean))), h("div", {}, h("dt", {}, "At worst"), h("dd", {}, chip(low)))),
+    );
+  }
+
+  #look() {
+    if (this.#at !== null) {
+      this.#charts.read(this.#at);
+    }
+  }
+
+  /** @param {number} at @param {boolean} [look] */
+  #settle(at, look = false) {
+    this.#at = Math.round(at);
+    this.#context.settle(formatRoute("room", this.#id, { at: this.#at }));
+    if (look) {
+      this.#look();
+      this.#charts.element.scrollIntoView({ block: "nearest" });
+    }
+  }
+}
+
+/** @param {Json[]} curve */
+function meanOf(curve) {
+  const values = curve.flatMap(({ score }) => (typeof score === "number" ? [score] : []));
+  return values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
+}
+
+/**
+ * @param {import("./data.js").Happening[]} events
+ * @returns {Map<string, Mark[]>}
+ */
+function marksByPerson(events) {
+  /** @type {Map<string, Mark[]>} */
+  const byPerson = new Map();
+  for (const event of events) {
+    if (markKind(event)) {
+      byPerson.set(event.person, [...(byPerson.get(event.person) ?? []), ...marksOf([event])]);
+    }
+  }
+  return byPerson;
+}
