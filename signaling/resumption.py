@@ -68,6 +68,10 @@ class Places:
         self._by_digest[digest] = self._by_participant[participant.id] = place
         return token
 
+    def is_waiting(self, participant: Participant) -> bool:
+        """Whether the participant's socket is lost and its place is kept."""
+        return participant.id in self._waiting
+
     def lose(self, participant: Participant, now: float) -> bool:
         """The participant's socket is lost; whether its place is kept."""
         place = self._by_participant.get(participant.id)

@@ -99,6 +99,10 @@ class Rooms:
         else:
             self.leave(room, participant, Reason.DISCONNECTED)
 
+    def is_away(self, participant: Participant) -> bool:
+        """Whether the participant's socket is lost, and it is waited for."""
+        return self._places.is_waiting(participant)
+
     def resume(
         self,
         token: str,

@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from signaling.access import Access
 from signaling.errors import ErrorCode, SignalingError
-from signaling.monitoring.live import Live
+from signaling.monitoring.live import Consumers, Live
 from signaling.monitoring.parameters import ApiError, Parameters
 from signaling.site import METHODS, Page
 
@@ -85,7 +85,9 @@ class Api:
         return page(
             await self._live.json(
                 room=parameters.text("room"),
-                consumers=parameters.choice("consumers", ("true", "false")) == "true",
+                consumers=Consumers(
+                    parameters.choice("consumers", tuple(each.value for each in Consumers))
+                ),
             )
         )
 

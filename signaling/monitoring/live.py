@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from dataclasses import asdict
+from enum import Enum
 from typing import Any
 
 from signaling import events
 from signaling.events import Event
 from signaling.monitoring.meters import Quality
 from signaling.monitoring.sampler import Sampler
-from signaling.participant import Participant, Publication
+from signaling.participant import Participant, Publication, Subscription
 from signaling.room import Room
 from signaling.rooms import Rooms
 
@@ -33,6 +35,19 @@ _FIGURES = (
     "gaps",
     "score",
 )
+
+
+class Consumers(Enum):
+    """Which consumers of each participant are told: a room of n has n (n - 1) of them."""
+
+    ALL = "true"
+    NONE = "false"
+    WORST = "worst"
+
+    @property
+    def most(self) -> float:
+        """How many of one participant."""
+        return {Consumers.ALL: math.inf, Consumers.NONE: 0, Consumers.WORST: 1}[self]
 
 
 class Live:
@@ -73,9 +88,9 @@ class Live:
             case events.ParticipantLeft():
                 self._joined.pop(event.participant_id, None)
 
-    async def json(self, *, room: str | None = None, consumers: bool = True) -> bytes:
-        """The state, of one room or all; with or without each participant's consumers. It is written piece
-        by piece, so that no piece holds the event loop up."""
+    async def json(self, *, room: str | None = None, consumers: Consumers = Consumers.ALL) -> bytes:
+        """The state, of one room or all. It is written piece by piece, so that no piece holds the event
+        loop up."""
         self._sampler.look()
         rooms, count, since = [], 0, 0
         truncated = False
@@ -84,12 +99,13 @@ class Live:
                 continue
             people = []
             for participant in tuple(each.participants.values()):
-                size = 1 + len(participant.subscriptions) * consumers
+                subscriptions = len(participant.subscriptions)
+                size = 1 + min(subscriptions, consumers.most)
                 if count + size > MAX_CONNECTIONS:
                     truncated = True
                     break
-                count += size
-                since += size
+                count += int(size)
+                since += 1 + subscriptions * (consumers is not Consumers.NONE)
                 people.append(_dump(self._participant(participant, consumers)))
                 if since >= CHUNK:
                     since = 0
@@ -134,7 +150,7 @@ class Live:
             "started_at": self._room_started.get(room.name),
         }
 
-    def _participant(self, participant: Participant, consumers: bool) -> dict[str, Any]:
+    def _participant(self, participant: Participant, consumers: Consumers) -> dict[str, Any]:
         joined = self._joined.get(participant.id)
         publication = participant.publication
         speech = None if publication is None else publication.speech
@@ -143,28 +159,44 @@ class Live:
             "name": participant.name,
             "identity": None if joined is None else joined.identity,
             "muted": participant.muted,
+            "away": self._rooms.is_away(participant),
             "joined_at": None if joined is None else joined.at,
             "level": None if speech is None else speech.level,
             "speaking": speech is not None and speech.speaking,
             "publisher": None if publication is None else self._publisher(publication),
         }
-        if consumers:
-            told["consumers"] = list(self._consumers(participant))
+        if consumers is Consumers.ALL:
+            told["consumers"] = [
+                self._consumer(each) for each in participant.subscriptions.values()
+            ]
+        elif consumers is Consumers.WORST:
+            told["consumers"] = [self._consumer(each) for each in self._worst(participant)]
         return told
+
+    def _worst(self, participant: Participant) -> list[Subscription]:
+        """The one subscription that sounds worst, if there are any."""
+
+        def rank(subscription: Subscription) -> tuple[float, float]:
+            quality = self._sampler.latest(subscription.id)
+            if quality is None or quality.score is None:
+                return math.inf, 0
+            return quality.score, -(quality.loss or 0)
+
+        worst = min(participant.subscriptions.values(), key=rank, default=None)
+        return [] if worst is None else [worst]
 
     def _publisher(self, publication: Publication) -> dict[str, Any]:
         figures = _figures(self._sampler.latest(publication.id))
         return {"publisher_id": publication.id, "state": publication.media.state, **figures}
 
-    def _consumers(self, participant: Participant) -> Iterator[dict[str, Any]]:
-        for subscription in participant.subscriptions.values():
-            yield {
-                "consumer_id": subscription.id,
-                "publisher_id": subscription.publication.id,
-                "speaker_id": subscription.publication.owner.id,
-                "state": subscription.media.state,
-                **_figures(self._sampler.latest(subscription.id)),
-            }
+    def _consumer(self, subscription: Subscription) -> dict[str, Any]:
+        return {
+            "consumer_id": subscription.id,
+            "publisher_id": subscription.publication.id,
+            "speaker_id": subscription.publication.owner.id,
+            "state": subscription.media.state,
+            **_figures(self._sampler.latest(subscription.id)),
+        }
 
 
 def _figures(quality: Quality | None) -> dict[str, Any]:

@@ -13,7 +13,18 @@ from typing import Any
 
 Json = dict[str, Any]
 
-NAMES = ("Ada", "Grace", "Alan", "Hedy", "Katherine", "Claude", "Radia", "Vint", "Barbara", "Edsger")
+NAMES = (
+    "Ada",
+    "Grace",
+    "Alan",
+    "Hedy",
+    "Katherine",
+    "Claude",
+    "Radia",
+    "Vint",
+    "Barbara",
+    "Edsger",
+)
 ROOMS = ("standup", "support", "design-review", "all-hands", "coffee", "night-shift", "planning")
 LONG_NAME = "Maximiliane-Theodora von und zu Hohenstein-Breitenbach am Wasser"
 LONG_ROOM = "the-very-long-name-of-a-room-that-somebody-made-with-a-program-1"
@@ -77,7 +88,9 @@ class Imagined:
         names = [_name(index) for index in range(self.people)]
         if number == 0 and self.people > 1:
             names[1] = LONG_NAME
-        people = [self._live_person(number, index, name, chance) for index, name in enumerate(names)]
+        people = [
+            self._live_person(number, index, name, chance) for index, name in enumerate(names)
+        ]
         room = LONG_ROOM if number == 1 else _room(number)
         return {
             "room": room,

@@ -252,6 +252,8 @@ def test_an_offer_can_be_answered_after_the_return(lab: Lab, ada: Client) -> Non
 
 def test_who_is_away_keeps_their_place_and_is_listed(lab: Lab, ada: Client, bob: Client) -> None:
     _lost(lab, ada)
+    (room,) = lab.rooms.all()
+    assert [lab.rooms.is_away(each) for each in room.participants.values()] == [True, False]
     (_, listed) = lab.client().join(name="Cyd")["participants"]
     assert listed["name"] == "Bob"
     refused(lab.client(), "join_room", "room_full", room="room", name="Dot")

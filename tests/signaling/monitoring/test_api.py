@@ -11,6 +11,7 @@ import pytest
 from signaling.access import Access, Grants, Key
 from signaling.monitoring.api import Api
 from signaling.monitoring.live import Live
+from signaling.monitoring.meters import Quality
 from signaling.monitoring.sampler import Sampler
 from tests.signaling.lab import Lab
 from tests.signaling.monitoring.fixtures import ask, header, relay_stats
@@ -80,7 +81,7 @@ async def test_a_wrong_parameter_is_said(api: Api) -> None:
     assert status == 400
     assert told["error"] == {
         "code": "bad_request",
-        "message": "consumers: expected one of true, false.",
+        "message": "consumers: expected one of true, false, worst.",
     }
 
 
@@ -163,6 +164,37 @@ async def test_one_room_without_consumers(api: Api, lab: Lab) -> None:
     (room,) = told["rooms"]
     assert room["room"] == "a"
     assert "consumers" not in room["participants"][0]
+
+
+async def test_of_each_listener_the_consumer_that_sounds_worst(
+    api: Api, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob, cyd, dan = (lab.joined(name) for name in ("Ada", "Bob", "Cyd", "Dan"))
+    consumers = [dan.consume(each.publish()).id for each in (ada, bob, cyd)]
+    scores = dict(zip(consumers, (4.3, 2.1, None), strict=True))
+
+    def latest(_: Sampler, connection_id: str) -> Quality | None:
+        score = scores.get(connection_id)
+        return None if score is None else Quality(0, 2, 0.1, 0, 0, 0, 100, None, score)
+
+    monkeypatch.setattr(Sampler, "latest", latest)
+    _, told = await ask(api, "/api/v1/live?consumers=worst")
+
+    heard = {each["name"]: each["consumers"] for each in told["rooms"][0]["participants"]}
+    assert [each["consumer_id"] for each in heard["Dan"]] == [consumers[1]]
+    assert heard["Ada"] == []
+
+
+async def test_who_is_away_is_told(api: Api, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = lab.joined("Ada")
+    lab.joined("Bob")
+    monkeypatch.setattr(lab.rooms, "is_away", lambda participant: participant.id == ada.id)
+    _, told = await ask(api, "/api/v1/live")
+
+    assert {each["name"]: each["away"] for each in told["rooms"][0]["participants"]} == {
+        "Ada": True,
+        "Bob": False,
+    }
 
 
 async def test_a_large_server_is_cut_and_says_so(

@@ -17,7 +17,8 @@ import { band } from "./quality.js";
  * @property {number | null} rtt seconds
  * @property {string} speaker whose voice is worst; "" for the way up
  *
- * @typedef {"silent" | "connecting" | "connected" | "lost" | "failed"} LinkState silent: sends no voice
+ * @typedef {"silent" | "connecting" | "connected" | "lost" | "failed"} LinkState silent: sends no voice;
+ *     lost: the WebSocket is, and is waited for
  *
  * @typedef {object} Person
  * @property {string} id
@@ -124,8 +125,8 @@ function personOf(participant, byId) {
 }
 
 /** @param {Json} participant @returns {LinkState} */
-function linkOf({ publisher, signaling }) {
-  if (signaling === "lost") {
+function linkOf({ publisher, away }) {
+  if (away === true) {
     return "lost";
   }
   return publisher ? (publisher.state === "connected" ? "connected" : publisher.state === "failed" ? "failed" : "connecting") : "silent";
@@ -155,13 +156,16 @@ function downOf(consumers, byId) {
   if (ranked.length === 0) {
     return null;
   }
-  const own = ranked.filter(({ score, speaker_id: id }) => {
+  const own = ranked.filter(({ score, loss, speaker_id: id }) => {
     const sent = byId.get(id)?.publisher?.score ?? null;
-    return sent === null || score === null || ORDER.indexOf(band(score)) > ORDER.indexOf(band(sent));
+    return sent === null || score === null || (loss ?? 0) >= OWN_LOSS || ORDER.indexOf(band(score)) > ORDER.indexOf(band(sent));
   });
   const shown = own[0]?.score !== null && own[0] !== undefined && own[0].score === ranked[0].score ? own[0] : ranked[0];
   return qualityOf(shown, byId.get(shown.speaker_id)?.name ?? "", own[0]?.score ?? null);
 }
+
+/** The relay counts a listener's loss without the speaker's: from here on it is heard by itself. */
+const OWN_LOSS = 0.02;
 
 const ORDER = ["none", "good", "fair", "bad"];
 

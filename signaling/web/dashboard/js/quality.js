@@ -99,7 +99,7 @@ const WHAT = {
   hears: { bad: "hears badly", fair: "hears with small faults" },
   heard: { bad: "is heard badly", fair: "is heard with small faults" },
   both: { bad: "hears badly and is heard badly", fair: "hears and is heard with small faults" },
-  gone: { bad: "has lost the connection", fair: "is connecting" },
+  gone: { bad: "has lost the connection", fair: "is reconnecting" },
 };
 
 /** @param {Trouble} trouble @returns {string} a predicate, as "hears badly" */
@@ -130,7 +130,8 @@ export function troubles(live) {
 function troubleOf(room, person) {
   const key = `${room.id}/${person.id}`;
   if (person.link === "lost" || person.link === "failed") {
-    return { key: `${key}/gone`, band: "bad", room, person, what: "gone", score: null, why: "" };
+    const how = person.link === "lost" ? "fair" : "bad";
+    return { key: `${key}/gone`, band: how, room, person, what: "gone", score: null, why: "" };
   }
   const up = band(person.up?.ownScore);
   const down = band(person.down?.ownScore);
@@ -218,7 +219,7 @@ const TALLY = {
   hears: { bad: ["hears badly", "hear badly"], fair: ["hears with small faults", "hear with small faults"] },
   heard: { bad: ["is heard badly", "are heard badly"], fair: ["is heard with small faults", "are heard with small faults"] },
   both: { bad: ["hears and is heard badly", "hear and are heard badly"], fair: ["has a call with small faults", "have calls with small faults"] },
-  gone: { bad: ["has lost the connection", "have lost the connection"], fair: ["is connecting", "are connecting"] },
+  gone: { bad: ["has lost the connection", "have lost the connection"], fair: ["is reconnecting", "are reconnecting"] },
 };
 
 /**

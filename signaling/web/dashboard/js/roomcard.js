@@ -90,7 +90,7 @@ function dot() {
   return {
     element,
     update: (/** @type {Person} */ person) => {
-      setAttribute(element, "data-band", person.link === "lost" ? "bad" : band(personScore(person)));
+      setAttribute(element, "data-band", person.link === "lost" ? "fair" : person.link === "failed" ? "bad" : band(personScore(person)));
       setAttribute(element, "data-speaking", person.speaking);
     },
   };
@@ -156,7 +156,7 @@ function voiceState({ link, muted, speaking }) {
 
 /** @param {Person} person */
 function voiceWords(person) {
-  const words = { silent: "only listens", connecting: "connecting", lost: "connection lost", failed: "no connection", muted: "muted", speaking: "speaking", quiet: "quiet" };
+  const words = { silent: "only listens", connecting: "connecting", lost: "reconnecting", failed: "no connection", muted: "muted", speaking: "speaking", quiet: "quiet" };
   return words[voiceState(person)];
 }
 
