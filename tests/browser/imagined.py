@@ -1,7 +1,7 @@
 """Answers of the HTTP API that no small server would give: thirty rooms, two hundred people, a bad day.
 
-For the pages' layout alone. What the server really answers, and that the pages can read it, is seen in the tests
-that have a server with a history.
+For the pages' layout alone. What the server really answers, and that the pages can read it, is seen in
+the tests that have a server with a history.
 """
 
 from __future__ import annotations
@@ -229,11 +229,14 @@ class Imagined:
     def call(self) -> Json:
         start, end = self.now - 3_600, self.now - 600
         chance = random.Random(self._seed)
-        connections = [_past_connection("up", 0, start, end, chance, bad=False)]
-        for speaker in range(1, min(self.people, 4)):
-            connections.append(
-                _past_connection("down", speaker, start, end, chance, bad=self.bad > 0)
-            )
+        heard = range(1, min(self.people, 4))
+        connections = [
+            _past_connection("up", 0, start, end, chance, bad=False),
+            *(
+                _past_connection("down", each, start, end, chance, bad=self.bad > 0)
+                for each in heard
+            ),
+        ]
         return {
             **_participation(0, _name(0), start, end, bad=self.bad > 0),
             "session_id": "r0",

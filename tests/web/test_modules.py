@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+WEB = HERE.parents[1] / "signaling" / "web"
 NODE = shutil.which("node")
 MODULES = sorted(HERE.glob("*.test.mjs"))
 
@@ -25,8 +26,8 @@ def test_module(module: Path) -> None:
 @pytest.mark.skipif(NODE is None and "CI" not in os.environ, reason="node is not installed")
 @pytest.mark.parametrize(
     "script",
-    sorted((HERE.parents[1] / "signaling" / "web" / "js").glob("*.js")),
-    ids=lambda script: script.name,
+    sorted(WEB.rglob("*.js")),
+    ids=lambda script: str(script.relative_to(WEB)),
 )
 def test_syntax(script: Path) -> None:
     assert NODE is not None

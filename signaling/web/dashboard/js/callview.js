@@ -31,7 +31,16 @@ export const SCORE_ZONES = [
 
 /** @type {(ChartKind & {field: string, bad: "low" | "high"})[]} */
 const CHARTS = [
-  { title: "Score", field: "score", bad: "low", words: scoreText, range: [1, 4.5], ticks: [1, 2, 3, 4], zones: SCORE_ZONES, height: 168 },
+  {
+    title: "Score",
+    field: "score",
+    bad: "low",
+    words: scoreText,
+    range: [1, 4.5],
+    ticks: [1, 2, 3, 4],
+    zones: SCORE_ZONES,
+    height: 168,
+  },
   { title: "Loss", field: "loss", bad: "high", words: percent, least: 0.02 },
   { title: "Jitter", field: "jitter", bad: "high", words: milliseconds, least: 0.02 },
   { title: "Round trip", field: "round_trip_time", bad: "high", words: milliseconds, least: 0.05 },
@@ -71,12 +80,18 @@ export class CallView {
     const path = `history/participations/${encodeURIComponent(this.#id)}`;
     this.#context.poll(
       async (signal) => {
-        const [answer, diagnosis] = await Promise.all([this.#context.api.get(path, {}, signal), this.#context.api.get(`${path}/diagnosis`, {}, signal).catch((/** @type {unknown} */ error) => ({ error }))]);
+        const [answer, diagnosis] = await Promise.all([
+          this.#context.api.get(path, {}, signal),
+          this.#context.api.get(`${path}/diagnosis`, {}, signal).catch((/** @type {unknown} */ error) => ({ error })),
+        ]);
         this.#draw(answer, diagnosis);
         return answer.left_at !== null;
       },
       INTERVAL,
-      (error) => this.element.replaceChildren(nothingHere("This call is not known", `${faultWords(error)} It may be older than the history goes back.`)),
+      (error) =>
+        this.element.replaceChildren(
+          nothingHere("This call is not known", `${faultWords(error)} It may be older than the history goes back.`),
+        ),
     );
   }
 
@@ -95,7 +110,12 @@ export class CallView {
     this.#context.setTitle(`${call.name} in ${answer.room}`);
     const charts = (this.#charts ??= new ChartGroup(CHARTS, "Time in this call", (at) => this.#settle(at)));
     if (first) {
-      const section = h("section.curves", { "aria-labelledby": "curves-title" }, h("h2", { id: "curves-title" }, "The call as a curve"), charts.element);
+      const section = h(
+        "section.curves",
+        { "aria-labelledby": "curves-title" },
+        h("h2", { id: "curves-title" }, "The call as a curve"),
+        charts.element,
+      );
       this.element.replaceChildren(this.#headPlace, this.#diagnosisPlace, section, this.#rest);
     }
     renew(this.#headPlace, this.#head(call, answer));
@@ -103,7 +123,10 @@ export class CallView {
       this.#settle(at);
       this.#look(at, true);
     };
-    renew(this.#diagnosisPlace, diagnosis.error ? h("p.soft", {}, faultWords(diagnosis.error)) : callDiagnosis(diagnosis, show));
+    renew(
+      this.#diagnosisPlace,
+      diagnosis.error ? h("p.soft", {}, faultWords(diagnosis.error)) : callDiagnosis(diagnosis, show),
+    );
     const events = happeningsOf(answer.events ?? [], new Map([[call.id, call.name]]));
     this.#drawCurves(charts, call, answer, events);
     const drawn = charts.element.previousElementSibling;
@@ -137,9 +160,24 @@ export class CallView {
           "div",
           {},
           h("h1", { tabindex: "-1" }, call.name),
-          h("p.facts", {}, [span(call.joinedAt, call.leftAt, now), duration(until - call.joinedAt), call.identity && `identity ${call.identity}`, call.reason && call.reason !== "left" && reasonWords(call.reason)].filter(Boolean).join(" · ")),
+          h(
+            "p.facts",
+            {},
+            [
+              span(call.joinedAt, call.leftAt, now),
+              duration(until - call.joinedAt),
+              call.identity && `identity ${call.identity}`,
+              call.reason && call.reason !== "left" && reasonWords(call.reason),
+            ]
+              .filter(Boolean)
+              .join(" · "),
+          ),
         ),
-        takeAway(this.#context, () => ({ path: `history/participations/${encodeURIComponent(call.id)}`, query: {}, name: `call-${call.id}` })),
+        takeAway(this.#context, () => ({
+          path: `history/participations/${encodeURIComponent(call.id)}`,
+          query: {},
+          name: `call-${call.id}`,
+        })),
       ),
       h(
         "dl.scores",
@@ -148,7 +186,9 @@ export class CallView {
           ["Is heard", call.sentScore],
           ["Hears", call.heardScore],
           ["At worst", call.worstScore],
-        ].map(([words, score]) => h("div", {}, h("dt", {}, String(words)), h("dd", {}, chip(/** @type {number | null} */ (score))))),
+        ].map(([words, score]) =>
+          h("div", {}, h("dt", {}, String(words)), h("dd", {}, chip(/** @type {number | null} */ (score)))),
+        ),
       ),
     );
   }
@@ -160,9 +200,19 @@ export class CallView {
    * @param {import("./data.js").Happening[]} events
    */
   #drawCurves(charts, call, answer, events) {
-    const ways = ["up", "down"].map((way) => (answer.connections ?? []).filter((/** @type {Json} */ { direction }) => direction === way).map((/** @type {Json} */ { curve }) => curve ?? []));
+    const ways = ["up", "down"].map((way) =>
+      (answer.connections ?? [])
+        .filter((/** @type {Json} */ { direction }) => direction === way)
+        .map((/** @type {Json} */ { curve }) => curve ?? []),
+    );
     const names = ["is heard", "hears"];
-    const series = CHARTS.map(({ field, bad }) => ways.map((curves, index) => ({ key: ["up", "down"][index], name: names[index], points: mergedCurve(curves, field, bad) })));
+    const series = CHARTS.map(({ field, bad }) =>
+      ways.map((curves, index) => ({
+        key: ["up", "down"][index],
+        name: names[index],
+        points: mergedCurve(curves, field, bad),
+      })),
+    );
     const last = series.flatMap((each) => each.flatMap(({ points }) => points.at(-1)?.[0] ?? call.joinedAt));
     const to = call.leftAt ?? Math.max(call.joinedAt + 60, ...last);
     charts.show({ from: call.joinedAt, to }, stepOf(ways.flat(2)), series, marksOf(events));
@@ -211,7 +261,12 @@ function voices(connections, call) {
   if (bySpeaker.size === 0) {
     return h("p", { hidden: true });
   }
-  const rows = [...bySpeaker.values()].map(({ name, id, curve }) => ({ name, id, score: mean(curve, "score"), loss: mean(curve, "loss") }));
+  const rows = [...bySpeaker.values()].map(({ name, id, curve }) => ({
+    name,
+    id,
+    score: mean(curve, "score"),
+    loss: mean(curve, "loss"),
+  }));
   const sorted = worstFirst(rows, ({ score }) => score);
   return h(
     "section.voices",
@@ -220,7 +275,15 @@ function voices(connections, call) {
     h(
       "ul",
       { role: "list" },
-      ...sorted.map(({ name, id, score, loss }) => h("li", {}, chip(score), id ? h("a", { href: formatRoute("call", id) }, name ?? "Somebody") : h("span", {}, name ?? "Somebody"), h("span.soft", {}, `${percent(loss)} loss`))),
+      ...sorted.map(({ name, id, score, loss }) =>
+        h(
+          "li",
+          {},
+          chip(score),
+          id ? h("a", { href: formatRoute("call", id) }, name ?? "Somebody") : h("span", {}, name ?? "Somebody"),
+          h("span.soft", {}, `${percent(loss)} loss`),
+        ),
+      ),
     ),
   );
 }

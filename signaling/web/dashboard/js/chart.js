@@ -127,7 +127,13 @@ export class Chart {
     setAttribute(this.#drawing, "height", height);
     setAttribute(this.#drawing, "viewBox", `0 0 ${this.#width} ${height}`);
     const shapes = this.#kind.shape === "bars" ? bars(plot, this.#data) : lines(plot, this.#data);
-    this.#drawing.replaceChildren(...this.#zones(plot), axes(plot, span, axis), markLines(plot, marks), ...shapes, this.#cursor);
+    this.#drawing.replaceChildren(
+      ...this.#zones(plot),
+      axes(plot, span, axis),
+      markLines(plot, marks),
+      ...shapes,
+      this.#cursor,
+    );
     this.#drawCursor();
   }
 
@@ -235,7 +241,14 @@ function bars(plot, { series, step }) {
       bases.set(at, base + value);
       const x = Math.max(plot.left, plot.x(at));
       const y = plot.y(base + value);
-      return [s("rect", { x: x.toFixed(1), y: y.toFixed(1), width: Math.min(width, plot.right - x).toFixed(1), height: (plot.y(base) - y).toFixed(1) })];
+      return [
+        s("rect", {
+          x: x.toFixed(1),
+          y: y.toFixed(1),
+          width: Math.min(width, plot.right - x).toFixed(1),
+          height: (plot.y(base) - y).toFixed(1),
+        }),
+      ];
     });
     return s("g.bars", { "data-series": key }, ...rectangles);
   });

@@ -65,7 +65,12 @@ export class ChartGroup {
     this.element = h(
       "div.chart-group",
       {},
-      h("div.cursor-head", {}, h("span.soft", {}, "Point at a curve, or move the slider below, to read it"), this.#time),
+      h(
+        "div.cursor-head",
+        {},
+        h("span.soft", {}, "Point at a curve, or move the slider below, to read it"),
+        this.#time,
+      ),
       this.#symbols,
       ...this.#charts.map(({ element }) => element),
       h("div.cursor-row", {}, this.#slider),
@@ -151,7 +156,11 @@ export class ChartGroup {
       ...seen.map(({ at, kind, words }, index) =>
         s(
           "path.symbol",
-          { d: SYMBOLS[kind] ?? SYMBOLS.other, "data-kind": kind, transform: `translate(${x(at).toFixed(1)} ${ROW * rows[index] + ROW / 2})` },
+          {
+            d: SYMBOLS[kind] ?? SYMBOLS.other,
+            "data-kind": kind,
+            transform: `translate(${x(at).toFixed(1)} ${ROW * rows[index] + ROW / 2})`,
+          },
           s("title", {}, `${clockWithSeconds(at)} ${words}`),
         ),
       ),
@@ -174,7 +183,14 @@ export class ChartGroup {
     const every = Math.max(1, Math.ceil(times.length / MOST_ROWS));
     const rows = times.flatMap((at, index) =>
       index % every === 0
-        ? [h("tr", {}, h("th", { scope: "row" }, clockWithSeconds(at)), ...columns.map(({ kind, points }) => h("td", {}, kind.words(points[index]?.[1]))))]
+        ? [
+            h(
+              "tr",
+              {},
+              h("th", { scope: "row" }, clockWithSeconds(at)),
+              ...columns.map(({ kind, points }) => h("td", {}, kind.words(points[index]?.[1]))),
+            ),
+          ]
         : [],
     );
     this.#table.replaceChildren(h("table", {}, h("thead", {}, head), h("tbody", {}, ...rows)));
@@ -221,7 +237,11 @@ export function symbolLegend(marks, words) {
     h(
       "span.symbol-key",
       {},
-      s("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, s("path.symbol", { d: SYMBOLS[kind] ?? SYMBOLS.other, "data-kind": kind })),
+      s(
+        "svg",
+        { width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
+        s("path.symbol", { d: SYMBOLS[kind] ?? SYMBOLS.other, "data-kind": kind }),
+      ),
       words[kind] ?? kind,
     ),
   );

@@ -99,7 +99,10 @@ function liveRoomOf(room) {
     id: room.session_id ?? "",
     name: room.room,
     startedAt: room.started_at,
-    people: [...byId.values()].map((each) => ({ ...personOf(each, byId), call: room.session_id ? each.participant_id : "" })),
+    people: [...byId.values()].map((each) => ({
+      ...personOf(each, byId),
+      call: room.session_id ? each.participant_id : "",
+    })),
   };
 }
 
@@ -129,7 +132,13 @@ function linkOf({ publisher, away }) {
   if (away === true) {
     return "lost";
   }
-  return publisher ? (publisher.state === "connected" ? "connected" : publisher.state === "failed" ? "failed" : "connecting") : "silent";
+  return publisher
+    ? publisher.state === "connected"
+      ? "connected"
+      : publisher.state === "failed"
+        ? "failed"
+        : "connecting"
+    : "silent";
 }
 
 /**
@@ -152,13 +161,20 @@ function qualityOf(connection, speaker, ownScore) {
  * @returns {Quality | null}
  */
 function downOf(consumers, byId) {
-  const ranked = [...consumers].sort((one, other) => (one.score ?? 9) - (other.score ?? 9) || (other.loss ?? 0) - (one.loss ?? 0));
+  const ranked = [...consumers].sort(
+    (one, other) => (one.score ?? 9) - (other.score ?? 9) || (other.loss ?? 0) - (one.loss ?? 0),
+  );
   if (ranked.length === 0) {
     return null;
   }
   const own = ranked.filter(({ score, loss, speaker_id: id }) => {
     const sent = byId.get(id)?.publisher?.score ?? null;
-    return sent === null || score === null || (loss ?? 0) >= OWN_LOSS || ORDER.indexOf(band(score)) > ORDER.indexOf(band(sent));
+    return (
+      sent === null ||
+      score === null ||
+      (loss ?? 0) >= OWN_LOSS ||
+      ORDER.indexOf(band(score)) > ORDER.indexOf(band(sent))
+    );
   });
   const shown = own[0]?.score !== null && own[0] !== undefined && own[0].score === ranked[0].score ? own[0] : ranked[0];
   return qualityOf(shown, byId.get(shown.speaker_id)?.name ?? "", own[0]?.score ?? null);
@@ -269,7 +285,12 @@ export function mergedCurve(curves, field, bad) {
     const at = Math.round(point.at * 10) / 10;
     const value = point[field] ?? null;
     const known = merged.get(at) ?? null;
-    const both = known === null || value === null ? (known ?? value) : bad === "low" ? Math.min(known, value) : Math.max(known, value);
+    const both =
+      known === null || value === null
+        ? (known ?? value)
+        : bad === "low"
+          ? Math.min(known, value)
+          : Math.max(known, value);
     merged.set(at, both);
   }
   return [...merged].sort(([one], [other]) => one - other);

@@ -35,10 +35,20 @@ export function callDiagnosis(answer, onTime) {
 export function roomDiagnosis(answer, hrefOf) {
   const fine = answer.cause === "none";
   const { title, advice } = causeWords(answer.cause);
-  const concerned = (answer.participations ?? []).filter((/** @type {Json} */ { cause }) => cause !== "none" && cause !== "unknown");
-  const rows = concerned.slice(0, 8).map((/** @type {Json} */ each) =>
-    h("li", {}, h("a", { href: hrefOf(each.participation_id) }, each.name), " ", h("span", {}, `${causeWords(each.cause).title}. ${percent(each.bad_share)} of the time was bad.`)),
+  const concerned = (answer.participations ?? []).filter(
+    (/** @type {Json} */ { cause }) => cause !== "none" && cause !== "unknown",
   );
+  const rows = concerned
+    .slice(0, 8)
+    .map((/** @type {Json} */ each) =>
+      h(
+        "li",
+        {},
+        h("a", { href: hrefOf(each.participation_id) }, each.name),
+        " ",
+        h("span", {}, `${causeWords(each.cause).title}. ${percent(each.bad_share)} of the time was bad.`),
+      ),
+    );
   return frame(
     fine ? "good" : answer.cause === "unknown" ? "none" : "bad",
     fine ? "Nothing was bad in this room" : title,

@@ -9,14 +9,24 @@ import { dropWords } from "./words.js";
 
 export class Drops {
   #body = h("tbody", { role: "rowgroup" });
-  #list = new KeyedList(this.#body, (/** @type {Drop} */ { reason }) => reason, ({ reason }) => row(reason));
+  #list = new KeyedList(
+    this.#body,
+    (/** @type {Drop} */ { reason }) => reason,
+    ({ reason }) => row(reason),
+  );
   #table = h(
     "table.drops",
     { role: "table", "aria-labelledby": "drops-title", hidden: true },
     h(
       "thead",
       { role: "rowgroup" },
-      h("tr", { role: "row" }, ...["Reason", "What it means", "Now", "Since the start"].map((text) => h("th", { role: "columnheader", scope: "col" }, text))),
+      h(
+        "tr",
+        { role: "row" },
+        ...["Reason", "What it means", "Now", "Since the start"].map((text) =>
+          h("th", { role: "columnheader", scope: "col" }, text),
+        ),
+      ),
     ),
     this.#body,
   );

@@ -40,7 +40,11 @@ function filled(element, classes, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     setAttribute(element, name, value);
   }
-  element.append(.../** @type {(Node | string)[]} */ (children.filter((child) => child !== null && child !== false && child !== undefined)));
+  element.append(
+    .../** @type {(Node | string)[]} */ (
+      children.filter((child) => child !== null && child !== false && child !== undefined)
+    ),
+  );
   return element;
 }
 

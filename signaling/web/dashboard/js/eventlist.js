@@ -18,10 +18,22 @@ const MOST = 500;
 export function eventList(events, names, onTime) {
   const rows = events.slice(0, MOST).map((event) => {
     const time = clockWithSeconds(event.at);
-    const when = onTime ? h("button.time-link", { type: "button", "aria-label": `Show ${time} in the curves` }, time) : h("span.time", {}, time);
+    const when = onTime
+      ? h("button.time-link", { type: "button", "aria-label": `Show ${time} in the curves` }, time)
+      : h("span.time", {}, time);
     when.addEventListener("click", () => onTime?.(event.at));
     const words = eventWords(event);
-    return h("li", { "data-kind": markKind(event) ?? "small" }, when, h("span", {}, names && event.name && h("strong", {}, event.name), names ? ` ${words}` : `${words[0]?.toUpperCase()}${words.slice(1)}`));
+    return h(
+      "li",
+      { "data-kind": markKind(event) ?? "small" },
+      when,
+      h(
+        "span",
+        {},
+        names && event.name && h("strong", {}, event.name),
+        names ? ` ${words}` : `${words[0]?.toUpperCase()}${words.slice(1)}`,
+      ),
+    );
   });
   const rest = events.length - MOST;
   return h(

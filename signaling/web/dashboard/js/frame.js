@@ -48,7 +48,15 @@ export function plotOf(width, height, { from, to }, { min, max }) {
   const right = Math.max(left + 1, width - MARGIN.right);
   const top = MARGIN.top;
   const bottom = height - MARGIN.bottom;
-  return { x: linear(from, to, left, right), y: linear(min, max, bottom, top), at: linear(left, right, from, to), left, right, top, bottom };
+  return {
+    x: linear(from, to, left, right),
+    y: linear(min, max, bottom, top),
+    at: linear(left, right, from, to),
+    left,
+    right,
+    top,
+    bottom,
+  };
 }
 
 /**

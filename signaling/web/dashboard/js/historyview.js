@@ -30,7 +30,11 @@ const ROOMS = 500;
 const CHARTS = [
   { title: "Score", words: scoreText, range: [1, 4.5], ticks: [1, 2, 3, 4], zones: SCORE_ZONES, height: 168 },
   { title: "People at once", words: whole, least: 4, shape: "bars" },
-  { title: "Forwarded", words: (value) => (value === null || value === undefined ? "–" : `${rate(value)}/s`), least: 10 },
+  {
+    title: "Forwarded",
+    words: (value) => (value === null || value === undefined ? "–" : `${rate(value)}/s`),
+    least: 10,
+  },
   { title: "CPU of a core", words: percent, least: 0.1, height: 110 },
 ];
 
@@ -45,7 +49,11 @@ export class HistoryView {
   #summary = h("p.summary", { role: "status" });
   #title = h("h1", { tabindex: "-1" });
   #line = h("section.curves", { "aria-labelledby": "line-title" }, h("h2", { id: "line-title" }, "Time line"));
-  #none = h("p.empty", { hidden: true }, "Nothing was noted in this time: the relay was not running, or it is longer ago than the history goes back.");
+  #none = h(
+    "p.empty",
+    { hidden: true },
+    "Nothing was noted in this time: the relay was not running, or it is longer ago than the history goes back.",
+  );
   /** @type {Span} */
   #span = { from: 0, to: 0 };
   /** @type {import("./poll.js").Poll | null} */
@@ -69,7 +77,10 @@ export class HistoryView {
     this.#poll = this.#context.poll(
       async (signal) => {
         const { from, to } = this.#span;
-        const [line, rooms] = await Promise.all([this.#context.api.get("history/timeline", { from, to }, signal), this.#context.api.get("history/rooms", { from, to, limit: ROOMS }, signal)]);
+        const [line, rooms] = await Promise.all([
+          this.#context.api.get("history/timeline", { from, to }, signal),
+          this.#context.api.get("history/rooms", { from, to, limit: ROOMS }, signal),
+        ]);
         this.#draw(line, rooms);
         return to < Date.now() / 1000 - 60;
       },
@@ -100,8 +111,15 @@ export class HistoryView {
       { key: "worst", name: "the worst", points: series(points, "worst_score") },
       { key: "mean", name: "all", points: series(points, "score") },
     ];
-    const one = (/** @type {string} */ field, factor = 1) => [{ key: "mean", name: "", points: series(points, field, factor) }];
-    this.#charts.show(this.#span, line.bucket ?? 300, [score, one("participants"), one("packets_forwarded", 1 / (line.bucket ?? 300)), one("cpu")], []);
+    const one = (/** @type {string} */ field, factor = 1) => [
+      { key: "mean", name: "", points: series(points, field, factor) },
+    ];
+    this.#charts.show(
+      this.#span,
+      line.bucket ?? 300,
+      [score, one("participants"), one("packets_forwarded", 1 / (line.bucket ?? 300)), one("cpu")],
+      [],
+    );
     this.#rooms.show(rooms, this.#span, now);
   }
 
@@ -112,7 +130,16 @@ export class HistoryView {
     this.#arranged = true;
     const hadFocus = this.element.contains(document.activeElement);
     const save = takeAway(this.#context, () => ({ path: "history/rooms", query: { ...this.#span }, name: "rooms" }));
-    this.element.replaceChildren(h("header.page-head", {}, h("div.page-title", {}, h("div", {}, this.#title, this.#summary), save), this.#picker.element), this.#line, this.#rooms.element);
+    this.element.replaceChildren(
+      h(
+        "header.page-head",
+        {},
+        h("div.page-title", {}, h("div", {}, this.#title, this.#summary), save),
+        this.#picker.element,
+      ),
+      this.#line,
+      this.#rooms.element,
+    );
     if (hadFocus) {
       this.#title.focus({ preventScroll: true });
     }

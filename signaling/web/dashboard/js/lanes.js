@@ -38,7 +38,9 @@ export function lanesOf(participations, marks) {
   for (const stay of [...participations].sort((one, other) => one.joinedAt - other.joinedAt)) {
     const known = lanes.find(({ name, identity, stays }) => {
       const last = stays[stays.length - 1];
-      return name === stay.name && identity === stay.identity && last.leftAt !== null && last.leftAt <= stay.joinedAt + 1;
+      return (
+        name === stay.name && identity === stay.identity && last.leftAt !== null && last.leftAt <= stay.joinedAt + 1
+      );
     });
     const own = marks.get(stay.id) ?? [];
     if (known) {
@@ -89,7 +91,10 @@ export class Lanes {
    */
   show(span, lanes) {
     this.#data = { span, lanes };
-    this.#drawings = lanes.map((lane) => ({ lane, svg: s("svg.lane", { height: HEIGHT, role: "img", "aria-label": words(lane) }) }));
+    this.#drawings = lanes.map((lane) => ({
+      lane,
+      svg: s("svg.lane", { height: HEIGHT, role: "img", "aria-label": words(lane) }),
+    }));
     this.#list.replaceChildren(...this.#drawings.map(({ lane, svg }) => this.#row(lane, svg)));
     this.#draw();
   }
@@ -109,13 +114,21 @@ export class Lanes {
       return;
     }
     const { span } = this.#data;
-    const plot = { ...plotOf(this.#width, 22, span, { min: 0, max: 1, ticks: [], words: String }), bottom: 0, left: 0, right: this.#width };
+    const plot = {
+      ...plotOf(this.#width, 22, span, { min: 0, max: 1, ticks: [], words: String }),
+      bottom: 0,
+      left: 0,
+      right: this.#width,
+    };
     plot.x = linear(span.from, span.to, 0, this.#width);
     setAttribute(this.#axis, "width", this.#width);
     this.#axis.replaceChildren(axes(plot, span, { min: 0, max: 1, ticks: [], words: String }));
     for (const { svg, lane } of this.#drawings) {
       setAttribute(svg, "width", this.#width);
-      svg.replaceChildren(...lane.stays.flatMap((stay) => bars(stay, span, plot.x)), ...lane.marks.map((mark) => markOf(mark, plot.x)));
+      svg.replaceChildren(
+        ...lane.stays.flatMap((stay) => bars(stay, span, plot.x)),
+        ...lane.marks.map((mark) => markOf(mark, plot.x)),
+      );
     }
   }
 }
@@ -127,11 +140,23 @@ export class Lanes {
  */
 function bars(stay, span, x) {
   const end = stay.leftAt ?? span.to;
-  const strip = stay.strip.length > 0 ? stay.strip : /** @type {[number, number | null][]} */ ([[stay.joinedAt, stay.score]]);
-  const base = s("rect.stay", { x: x(stay.joinedAt).toFixed(1), width: Math.max(2, x(end) - x(stay.joinedAt)).toFixed(1), y: HEIGHT - 3, height: 2 });
+  const strip =
+    stay.strip.length > 0 ? stay.strip : /** @type {[number, number | null][]} */ ([[stay.joinedAt, stay.score]]);
+  const base = s("rect.stay", {
+    x: x(stay.joinedAt).toFixed(1),
+    width: Math.max(2, x(end) - x(stay.joinedAt)).toFixed(1),
+    y: HEIGHT - 3,
+    height: 2,
+  });
   const pieces = runs(strip, end).map(({ from, to, how }) => {
     const start = x(Math.max(from, stay.joinedAt));
-    return s("rect.piece", { "data-band": how, x: start.toFixed(1), width: Math.max(1, x(Math.min(to, end)) - start).toFixed(1), y: HEIGHT - 3 - HEIGHTS[how], height: HEIGHTS[how] });
+    return s("rect.piece", {
+      "data-band": how,
+      x: start.toFixed(1),
+      width: Math.max(1, x(Math.min(to, end)) - start).toFixed(1),
+      y: HEIGHT - 3 - HEIGHTS[how],
+      height: HEIGHTS[how],
+    });
   });
   return [base, ...pieces];
 }
@@ -170,5 +195,10 @@ function markOf({ at, kind, words: text }, x) {
 
 /** @param {Lane} lane */
 function words({ stays }) {
-  return stays.map(({ joinedAt, leftAt }) => `from ${clock(joinedAt)}${leftAt === null ? " on" : ` for ${duration(leftAt - joinedAt)}`}`).join(", ");
+  return stays
+    .map(
+      ({ joinedAt, leftAt }) =>
+        `from ${clock(joinedAt)}${leftAt === null ? " on" : ` for ${duration(leftAt - joinedAt)}`}`,
+    )
+    .join(", ");
 }

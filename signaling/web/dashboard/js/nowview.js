@@ -6,7 +6,7 @@ import { Drops } from "./drops.js";
 import { h, icon, KeyedList, setAttribute } from "./elements.js";
 import { count } from "./format.js";
 import { Chip } from "./chip.js";
-import { headline, roomScore, troubles, troubleWords, worstFirst } from "./quality.js";
+import { headline, overload, roomScore, troubles, troubleWords, worstFirst } from "./quality.js";
 import { RoomCard } from "./roomcard.js";
 import { formatRoute } from "./route.js";
 import { Vitals } from "./vitals.js";
@@ -38,32 +38,52 @@ export class NowView {
   #others = h("p.others", { hidden: true });
   #glyph = h("span.glyph", { "aria-hidden": "true" });
   #troubleList = h("ul.troubles", { role: "list", hidden: true });
-  #troubles = new KeyedList(this.#troubleList, (/** @type {Trouble} */ { key }) => key, (trouble) => troubleRow(trouble));
+  #troubles = new KeyedList(
+    this.#troubleList,
+    (/** @type {Trouble} */ { key }) => key,
+    (trouble) => troubleRow(trouble),
+  );
   #more = h("p.more", { hidden: true });
   #vitals = new Vitals();
   #rooms = h("div.rooms");
   #cards;
   #roomsTitle = h("h2", { id: "rooms-title" }, "Rooms");
-  #search = /** @type {HTMLInputElement} */ (h("input", { type: "search", placeholder: "Room or person", "aria-label": "Find a room or a person" }));
+  #search = /** @type {HTMLInputElement} */ (
+    h("input", { type: "search", placeholder: "Room or person", "aria-label": "Find a room or a person" })
+  );
   #searchField = h("div.search", { hidden: true }, this.#search);
   #nothing = h("p.empty", { hidden: true });
   #drops = new Drops();
   /** @type {Live | null} */
   #live = null;
   #said = "";
+  #strained = 0;
 
   /** @param {Context} context */
   constructor(context) {
     this.#context = context;
-    this.#cards = new KeyedList(this.#rooms, (/** @type {LiveRoom} */ room) => room.id || room.name, () => new RoomCard());
-    this.#headline.append(this.#glyph, h("div.headline-words", {}, h("div", {}, this.#sentence, this.#others), this.#troubleList, this.#more));
+    this.#cards = new KeyedList(
+      this.#rooms,
+      (/** @type {LiveRoom} */ room) => room.id || room.name,
+      () => new RoomCard(),
+    );
+    this.#headline.append(
+      this.#glyph,
+      h("div.headline-words", {}, h("div", {}, this.#sentence, this.#others), this.#troubleList, this.#more),
+    );
     this.#search.addEventListener("input", () => this.#drawRooms());
     this.element = h(
       "div.now",
       {},
       this.#headline,
       this.#vitals.element,
-      h("section.rooms-section", { "aria-labelledby": "rooms-title" }, h("div.section-head", {}, this.#roomsTitle, this.#searchField), this.#rooms, this.#nothing),
+      h(
+        "section.rooms-section",
+        { "aria-labelledby": "rooms-title" },
+        h("div.section-head", {}, this.#roomsTitle, this.#searchField),
+        this.#rooms,
+        this.#nothing,
+      ),
       this.#drops.element,
     );
     setAttribute(this.element, "data-loading", true);
@@ -71,7 +91,10 @@ export class NowView {
 
   show() {
     this.#context.setTitle("Now");
-    this.#context.poll(async (signal) => this.#draw(liveOf(await this.#context.api.get("live", { consumers: "worst" }, signal))), INTERVAL);
+    this.#context.poll(
+      async (signal) => this.#draw(liveOf(await this.#context.api.get("live", { consumers: "worst" }, signal))),
+      INTERVAL,
+    );
   }
 
   close() {}
@@ -81,7 +104,7 @@ export class NowView {
     this.#live = live;
     setAttribute(this.element, "data-loading", false);
     const found = troubles(live);
-    const { tone, text, rest } = headline(live, found);
+    const { tone, text, rest } = headline(live, found, this.#strain(live));
     setAttribute(this.#headline, "data-tone", tone);
     if (this.#glyph.dataset.tone !== tone) {
       this.#glyph.dataset.tone = tone;
@@ -97,6 +120,17 @@ export class NowView {
     const bad = found.filter((each) => each.band === "bad").length;
     this.#context.setTitle(bad > 0 ? `(${bad}) bad calls` : "Now");
     this.#announce(tone, text, found);
+  }
+
+  /**
+   * What is wrong with the relay itself: one answer alone may have met it at its start, or at a hiccup.
+   *
+   * @param {Live} live
+   */
+  #strain(live) {
+    const strain = overload(live);
+    this.#strained = strain ? this.#strained + 1 : 0;
+    return this.#strained > 1 ? strain : "";
   }
 
   /** @param {Trouble[]} found */
@@ -135,13 +169,19 @@ export class NowView {
     const wanted = this.#search.value.trim().toLowerCase();
     const shown = wanted ? rooms.flatMap((room) => matching(room, wanted)) : rooms;
     this.#searchField.hidden = people < SEARCH_FROM && !wanted;
-    setText(this.#roomsTitle, people > 0 ? `${count(rooms.length, "room")}, ${count(people, "person", "people")}` : "Rooms");
+    setText(
+      this.#roomsTitle,
+      people > 0 ? `${count(rooms.length, "room")}, ${count(people, "person", "people")}` : "Rooms",
+    );
     RoomCard.foldFine = people >= FOLD_FROM && !wanted;
     this.#cards.update(worstFirst(shown, roomScore));
     const nobody = "No room is open. As soon as somebody joins one, it is here; what was before is in the history.";
     const none = wanted && people > 0 ? `No room and no person is called “${this.#search.value.trim()}”.` : nobody;
     this.#nothing.hidden = shown.length > 0 && !truncated;
-    setText(this.#nothing, shown.length > 0 ? "There are more connections than one answer holds: some rooms are left out." : none);
+    setText(
+      this.#nothing,
+      shown.length > 0 ? "There are more connections than one answer holds: some rooms are left out." : none,
+    );
   }
 }
 
@@ -154,7 +194,9 @@ function matching(room, wanted) {
   if (room.name.toLowerCase().includes(wanted)) {
     return [room];
   }
-  const people = room.people.filter(({ name, identity }) => name.toLowerCase().includes(wanted) || identity.toLowerCase().includes(wanted));
+  const people = room.people.filter(
+    ({ name, identity }) => name.toLowerCase().includes(wanted) || identity.toLowerCase().includes(wanted),
+  );
   return people.length > 0 ? [{ ...room, people }] : [];
 }
 

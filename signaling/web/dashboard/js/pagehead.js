@@ -18,7 +18,13 @@ export function crumbTrail(crumbs) {
   return h(
     "nav.crumbs",
     { "aria-label": "Where you are" },
-    h("ol", { role: "list" }, ...crumbs.map(({ words, href }) => h("li", {}, href ? h("a", { href }, words) : h("span", { "aria-current": "page" }, words)))),
+    h(
+      "ol",
+      { role: "list" },
+      ...crumbs.map(({ words, href }) =>
+        h("li", {}, href ? h("a", { href }, words) : h("span", { "aria-current": "page" }, words)),
+      ),
+    ),
   );
 }
 
@@ -39,7 +45,13 @@ export function takeAway(context, what) {
     });
     return button;
   };
-  return h("div.take-away", { role: "group", "aria-label": "Take away" }, save("csv"), save("json"), linkButton(context));
+  return h(
+    "div.take-away",
+    { role: "group", "aria-label": "Take away" },
+    save("csv"),
+    save("json"),
+    linkButton(context),
+  );
 }
 
 /** @param {Context} context */
@@ -69,10 +81,29 @@ function linkButton(context) {
  * @returns {HTMLElement}
  */
 export function nothingHere(title, words) {
-  return h("section.panel.nothing", {}, h("h1", { tabindex: "-1" }, title), h("p", {}, words), h("p", {}, h("a", { href: "#/" }, "What goes on now"), " or ", h("a", { href: "#/history" }, "what was before"), "."));
+  return h(
+    "section.panel.nothing",
+    {},
+    h("h1", { tabindex: "-1" }, title),
+    h("p", {}, words),
+    h(
+      "p",
+      {},
+      h("a", { href: "#/" }, "What goes on now"),
+      " or ",
+      h("a", { href: "#/history" }, "what was before"),
+      ".",
+    ),
+  );
 }
 
 /** @param {string} words @returns {HTMLElement} */
 export function loading(words) {
-  return h("div.loading", { role: "status" }, h("h1.visually-hidden", { tabindex: "-1" }, words), h("span.loading-bar"), h("p", { "aria-hidden": "true" }, words));
+  return h(
+    "div.loading",
+    { role: "status" },
+    h("h1.visually-hidden", { tabindex: "-1" }, words),
+    h("span.loading-bar"),
+    h("p", { "aria-hidden": "true" }, words),
+  );
 }

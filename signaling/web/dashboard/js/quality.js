@@ -34,7 +34,13 @@ const NOTABLE_JITTER = 0.03;
 const NOTABLE_RTT = 0.3;
 
 /** Packets lost inside the relay or its host, which every listener hears. */
-const OVERLOAD_DROPS = new Set(["send_buffer_full", "inbox_full", "control_queue_full", "internal_error", "send_failed"]);
+const OVERLOAD_DROPS = new Set([
+  "send_buffer_full",
+  "inbox_full",
+  "control_queue_full",
+  "internal_error",
+  "send_failed",
+]);
 
 /** @type {Record<Band, string>} */
 export const BAND_WORDS = { good: "good", fair: "fair", bad: "bad", none: "no score" };
@@ -140,7 +146,15 @@ function troubleOf(room, person) {
       const what = up === down ? "both" : up === how ? "heard" : "hears";
       const side = what === "heard" ? person.up : person.down;
       const score = what === "both" ? personScore(person) : (side?.ownScore ?? null);
-      return { key: `${key}/${what}/${how}`, band: how, room, person, what, score, why: reason(side, what === "heard") };
+      return {
+        key: `${key}/${what}/${how}`,
+        band: how,
+        room,
+        person,
+        what,
+        score,
+        why: reason(side, what === "heard"),
+      };
     }
   }
   return null;
@@ -193,15 +207,15 @@ export function overload({ server, drops }) {
 /**
  * @param {Live} live
  * @param {Trouble[]} found
+ * @param {string} strain what is wrong with the relay itself, or ""
  * @returns {Headline}
  */
-export function headline(live, found) {
+export function headline(live, found, strain) {
   const people = live.rooms.reduce((sum, room) => sum + room.people.length, 0);
   const here = `${count(live.rooms.length, "room")}, ${count(people, "person", "people")}`;
   const bad = found.filter((each) => each.band === "bad");
-  const trouble = overload(live);
-  if (trouble) {
-    return { tone: "bad", text: trouble, rest: bad.length > 0 ? `${here}. ${tally(bad, "bad")}.` : `${here}.` };
+  if (strain) {
+    return { tone: "bad", text: strain, rest: bad.length > 0 ? `${here}. ${tally(bad, "bad")}.` : `${here}.` };
   }
   if (people === 0) {
     return { tone: "none", text: "Nobody is here. The relay is ready.", rest: "" };
@@ -217,8 +231,14 @@ export function headline(live, found) {
 /** @type {Record<Trouble["what"], Record<"fair" | "bad", [string, string]>>} */
 const TALLY = {
   hears: { bad: ["hears badly", "hear badly"], fair: ["hears with small faults", "hear with small faults"] },
-  heard: { bad: ["is heard badly", "are heard badly"], fair: ["is heard with small faults", "are heard with small faults"] },
-  both: { bad: ["hears and is heard badly", "hear and are heard badly"], fair: ["has a call with small faults", "have calls with small faults"] },
+  heard: {
+    bad: ["is heard badly", "are heard badly"],
+    fair: ["is heard with small faults", "are heard with small faults"],
+  },
+  both: {
+    bad: ["hears and is heard badly", "hear and are heard badly"],
+    fair: ["has a call with small faults", "have calls with small faults"],
+  },
   gone: { bad: ["has lost the connection", "have lost the connection"], fair: ["is reconnecting", "are reconnecting"] },
 };
 

@@ -22,10 +22,18 @@ export class RoomCard {
   #name = h("h3");
   #facts = h("span.room-facts");
   #dots = h("span.dots", { "aria-hidden": "true" });
-  #dotList = new KeyedList(this.#dots, (/** @type {Person} */ { id }) => id, () => dot());
+  #dotList = new KeyedList(
+    this.#dots,
+    (/** @type {Person} */ { id }) => id,
+    () => dot(),
+  );
   #score = new Chip();
   #people = h("tbody", { role: "rowgroup" });
-  #rows = new KeyedList(this.#people, (/** @type {Person} */ { id }) => id, () => new PersonRow());
+  #rows = new KeyedList(
+    this.#people,
+    (/** @type {Person} */ { id }) => id,
+    () => new PersonRow(),
+  );
   #link = h("a", {}, "This room’s call so far");
   #linkRow = h("p.room-link", { hidden: true }, this.#link);
   #touched = false;
@@ -39,7 +47,11 @@ export class RoomCard {
         "table.people",
         { role: "table" },
         this.#caption,
-        h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...COLUMNS.map((text) => h("th", { role: "columnheader", scope: "col" }, text)))),
+        h(
+          "thead",
+          { role: "rowgroup" },
+          h("tr", { role: "row" }, ...COLUMNS.map((text) => h("th", { role: "columnheader", scope: "col" }, text))),
+        ),
         this.#people,
       ),
       this.#linkRow,
@@ -63,7 +75,12 @@ export class RoomCard {
     setText(this.#name, room.name);
     this.#name.title = room.name;
     const speaking = room.people.filter(({ speaking: speaks }) => speaks).length;
-    setText(this.#facts, [count(room.people.length, "person", "people"), speaking > 0 && `${speaking} speaking`].filter(Boolean).join(", "));
+    setText(
+      this.#facts,
+      [count(room.people.length, "person", "people"), speaking > 0 && `${speaking} speaking`]
+        .filter(Boolean)
+        .join(", "),
+    );
     this.#score.show(score);
     setAttribute(this.element, "data-band", band(score));
     setText(this.#caption, `People in ${room.name}, the worst connection first`);
@@ -90,7 +107,11 @@ function dot() {
   return {
     element,
     update: (/** @type {Person} */ person) => {
-      setAttribute(element, "data-band", person.link === "lost" ? "fair" : person.link === "failed" ? "bad" : band(personScore(person)));
+      setAttribute(
+        element,
+        "data-band",
+        person.link === "lost" ? "fair" : person.link === "failed" ? "bad" : band(personScore(person)),
+      );
       setAttribute(element, "data-speaking", person.speaking);
     },
   };
@@ -156,7 +177,15 @@ function voiceState({ link, muted, speaking }) {
 
 /** @param {Person} person */
 function voiceWords(person) {
-  const words = { silent: "only listens", connecting: "connecting", lost: "reconnecting", failed: "no connection", muted: "muted", speaking: "speaking", quiet: "quiet" };
+  const words = {
+    silent: "only listens",
+    connecting: "connecting",
+    lost: "reconnecting",
+    failed: "no connection",
+    muted: "muted",
+    speaking: "speaking",
+    quiet: "quiet",
+  };
   return words[voiceState(person)];
 }
 

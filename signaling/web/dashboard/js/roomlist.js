@@ -18,13 +18,34 @@ const MOST = 60;
 export class RoomList {
   #title = h("h2", { id: "past-rooms-title" }, "Rooms");
   #note = h("p.soft", {}, "With the score of the call that went worst");
-  #search = /** @type {HTMLInputElement} */ (h("input", { type: "search", placeholder: "Name of a room", "aria-label": "Find a room" }));
-  #order = /** @type {HTMLSelectElement} */ (h("select", { "aria-label": "Order" }, h("option", { value: "worst" }, "Worst first"), h("option", { value: "latest" }, "Latest first"), h("option", { value: "largest" }, "Most people first")));
+  #search = /** @type {HTMLInputElement} */ (
+    h("input", { type: "search", placeholder: "Name of a room", "aria-label": "Find a room" })
+  );
+  #order = /** @type {HTMLSelectElement} */ (
+    h(
+      "select",
+      { "aria-label": "Order" },
+      h("option", { value: "worst" }, "Worst first"),
+      h("option", { value: "latest" }, "Latest first"),
+      h("option", { value: "largest" }, "Most people first"),
+    )
+  );
   #list = h("ul.past-rooms", { role: "list" });
-  #rows = new KeyedList(this.#list, (/** @type {{room: RoomTime}} */ { room }) => room.id, () => new Row());
+  #rows = new KeyedList(
+    this.#list,
+    (/** @type {{room: RoomTime}} */ { room }) => room.id,
+    () => new Row(),
+  );
   #nothing = h("p.empty", { hidden: true });
   #all = h("button.secondary.small", { type: "button", hidden: true });
-  element = h("section.past", { "aria-labelledby": "past-rooms-title" }, h("div.section-head", {}, h("div", {}, this.#title, this.#note), h("div.filters", {}, this.#search, this.#order)), this.#list, this.#nothing, this.#all);
+  element = h(
+    "section.past",
+    { "aria-labelledby": "past-rooms-title" },
+    h("div.section-head", {}, h("div", {}, this.#title, this.#note), h("div.filters", {}, this.#search, this.#order)),
+    this.#list,
+    this.#nothing,
+    this.#all,
+  );
   #showAll = false;
   /** @type {{rooms: RoomTime[], span: Span, now: number} | null} */
   #data = null;
@@ -61,7 +82,12 @@ export class RoomList {
     setText(this.#title, rooms.length > 0 ? count(rooms.length, "room") : "Rooms");
     this.#rows.update(shown.map((room) => ({ room, span, now })));
     this.#nothing.hidden = found.length > 0;
-    setText(this.#nothing, wanted && rooms.length > 0 ? `No room of this time is called “${this.#search.value.trim()}”.` : "No room was open in this time.");
+    setText(
+      this.#nothing,
+      wanted && rooms.length > 0
+        ? `No room of this time is called “${this.#search.value.trim()}”.`
+        : "No room was open in this time.",
+    );
     this.#all.hidden = shown.length === found.length;
     setText(this.#all, `Show all ${found.length}`);
   }
@@ -85,7 +111,14 @@ class Row {
   #people = h("span.past-people");
   #bar = h("span.past-bar");
   #score = new Chip();
-  element = h("li.past-room", {}, this.#score.element, h("span.past-who", {}, this.#name, this.#when), h("span.past-track", { "aria-hidden": "true" }, this.#bar), this.#people);
+  element = h(
+    "li.past-room",
+    {},
+    this.#score.element,
+    h("span.past-who", {}, this.#name, this.#when),
+    h("span.past-track", { "aria-hidden": "true" }, this.#bar),
+    this.#people,
+  );
 
   /** @param {{room: RoomTime, span: Span, now: number}} item */
   update({ room, span, now }) {
@@ -94,7 +127,10 @@ class Row {
     this.#name.title = room.name;
     setAttribute(this.#name, "href", formatRoute("room", room.id));
     const until = room.endedAt === null ? "now" : clock(room.endedAt);
-    setText(this.#when, `${dayWords(room.startedAt, now)} ${clock(room.startedAt)}–${until}, ${duration(end - room.startedAt)}`);
+    setText(
+      this.#when,
+      `${dayWords(room.startedAt, now)} ${clock(room.startedAt)}–${until}, ${duration(end - room.startedAt)}`,
+    );
     setText(this.#people, count(room.people, "call"));
     this.#score.show(room.worstScore);
     setAttribute(this.#bar, "data-band", band(room.worstScore));

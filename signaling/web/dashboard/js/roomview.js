@@ -75,12 +75,18 @@ export class RoomView {
     const path = `history/rooms/${encodeURIComponent(this.#id)}`;
     const poll = this.#context.poll(
       async (signal) => {
-        const [answer, diagnosis] = await Promise.all([this.#context.api.get(path, {}, signal), this.#context.api.get(`${path}/diagnosis`, {}, signal).catch((/** @type {unknown} */ error) => ({ error }))]);
+        const [answer, diagnosis] = await Promise.all([
+          this.#context.api.get(path, {}, signal),
+          this.#context.api.get(`${path}/diagnosis`, {}, signal).catch((/** @type {unknown} */ error) => ({ error })),
+        ]);
         this.#draw(answer, diagnosis);
         return answer.ended_at !== null;
       },
       INTERVAL,
-      (error) => this.element.replaceChildren(nothingHere("This room is not known", `${faultWords(error)} It may be older than the history goes back.`)),
+      (error) =>
+        this.element.replaceChildren(
+          nothingHere("This room is not known", `${faultWords(error)} It may be older than the history goes back.`),
+        ),
     );
     this.#all.addEventListener("click", () => {
       this.#showAll = true;
@@ -99,7 +105,9 @@ export class RoomView {
    */
   #draw(answer, diagnosis) {
     const participations = answer.participations.map(participationOf);
-    const names = new Map(participations.map((/** @type {import("./data.js").Participation} */ { id, name }) => [id, name]));
+    const names = new Map(
+      participations.map((/** @type {import("./data.js").Participation} */ { id, name }) => [id, name]),
+    );
     const events = happeningsOf(answer.events ?? [], names);
     const now = Date.now() / 1000;
     const until = { from: answer.started_at, to: answer.ended_at ?? Math.max(answer.started_at + 60, now) };
@@ -109,7 +117,12 @@ export class RoomView {
       this.#arrange();
     }
     renew(this.#head, this.#pageHead(answer, lanes.length));
-    renew(this.#diagnosis, diagnosis.error ? h("p.soft", {}, faultWords(diagnosis.error)) : roomDiagnosis(diagnosis, (id) => formatRoute("call", id)));
+    renew(
+      this.#diagnosis,
+      diagnosis.error
+        ? h("p.soft", {}, faultWords(diagnosis.error))
+        : roomDiagnosis(diagnosis, (id) => formatRoute("call", id)),
+    );
     this.#drawLanes(until, lanes);
     renew(this.#laneLegend, ...symbolLegend(marksOf(events), MARK_WORDS));
     const curve = answer.curve ?? [];
@@ -121,9 +134,17 @@ export class RoomView {
       { key: "up", name: "from people", points: series(curve, "loss_up") },
       { key: "down", name: "to people", points: series(curve, "loss_down") },
     ];
-    this.#charts.show(until, stepOf(curve), [score, loss, [{ key: "mean", name: "", points: series(curve, "participants") }]], marksOf(events).filter(({ kind }) => kind !== "joined" && kind !== "left"));
+    this.#charts.show(
+      until,
+      stepOf(curve),
+      [score, loss, [{ key: "mean", name: "", points: series(curve, "participants") }]],
+      marksOf(events).filter(({ kind }) => kind !== "joined" && kind !== "left"),
+    );
     const notable = events.filter(({ kind }) => !SMALL.has(kind));
-    renew(this.#happened, eventList(notable, true, (at) => this.#settle(at, true)));
+    renew(
+      this.#happened,
+      eventList(notable, true, (at) => this.#settle(at, true)),
+    );
     if (!this.#drawn) {
       this.#drawn = true;
       this.#look();
@@ -136,8 +157,20 @@ export class RoomView {
     this.element.replaceChildren(
       this.#head,
       this.#diagnosis,
-      h("section.everybody", { "aria-labelledby": "lanes-title" }, this.#laneTitle, this.#laneLegend, this.#lanes.element, this.#all),
-      h("section.curves", { "aria-labelledby": "curves-title" }, h("h2", { id: "curves-title" }, "The room as a curve"), this.#charts.element),
+      h(
+        "section.everybody",
+        { "aria-labelledby": "lanes-title" },
+        this.#laneTitle,
+        this.#laneLegend,
+        this.#lanes.element,
+        this.#all,
+      ),
+      h(
+        "section.curves",
+        { "aria-labelledby": "curves-title" },
+        h("h2", { id: "curves-title" }, "The room as a curve"),
+        this.#charts.element,
+      ),
       this.#happened,
     );
     if (hadFocus) {
@@ -166,7 +199,8 @@ export class RoomView {
     const room = roomTimeOf(answer);
     const now = Date.now() / 1000;
     const mean = worst([room.score]) ?? meanOf(answer.curve ?? []);
-    const low = room.worstScore ?? worst(answer.participations.map((/** @type {Json} */ { worst_score: score }) => score));
+    const low =
+      room.worstScore ?? worst(answer.participations.map((/** @type {Json} */ { worst_score: score }) => score));
     return h(
       "header.page-head",
       {},
@@ -174,10 +208,32 @@ export class RoomView {
       h(
         "div.page-title",
         {},
-        h("div", {}, h("h1", { tabindex: "-1" }, room.name), h("p.facts", {}, [span(room.startedAt, room.endedAt, now), duration((room.endedAt ?? now) - room.startedAt), count(people, "person", "people")].join(" · "))),
-        takeAway(this.#context, () => ({ path: `history/rooms/${encodeURIComponent(room.id)}`, query: {}, name: `room-${room.id}` })),
+        h(
+          "div",
+          {},
+          h("h1", { tabindex: "-1" }, room.name),
+          h(
+            "p.facts",
+            {},
+            [
+              span(room.startedAt, room.endedAt, now),
+              duration((room.endedAt ?? now) - room.startedAt),
+              count(people, "person", "people"),
+            ].join(" · "),
+          ),
+        ),
+        takeAway(this.#context, () => ({
+          path: `history/rooms/${encodeURIComponent(room.id)}`,
+          query: {},
+          name: `room-${room.id}`,
+        })),
       ),
-      h("dl.scores", {}, h("div", {}, h("dt", {}, "On average"), h("dd", {}, chip(mean))), h("div", {}, h("dt", {}, "At worst"), h("dd", {}, chip(low)))),
+      h(
+        "dl.scores",
+        {},
+        h("div", {}, h("dt", {}, "On average"), h("dd", {}, chip(mean))),
+        h("div", {}, h("dt", {}, "At worst"), h("dd", {}, chip(low))),
+      ),
     );
   }
 

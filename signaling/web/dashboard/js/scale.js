@@ -25,7 +25,9 @@ export function niceTop(highest, least) {
 }
 
 /** Steps of a time axis that people count in. Seconds. */
-const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800];
+const TIME_STEPS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800,
+];
 
 /**
  * Instants to be marked: full hours, minutes and so on of the reader's own clock.

@@ -65,7 +65,13 @@ export class SpanPicker {
       "div.span-picker",
       {},
       this.#presets,
-      h("div.day-picker", { role: "group", "aria-label": "Day" }, step(-1, "back", "The day before"), h("label", {}, h("span.visually-hidden", {}, "Day"), this.#day), step(1, "forward", "The day after")),
+      h(
+        "div.day-picker",
+        { role: "group", "aria-label": "Day" },
+        step(-1, "back", "The day before"),
+        h("label", {}, h("span.visually-hidden", {}, "Day"), this.#day),
+        step(1, "forward", "The day after"),
+      ),
       h("details.other-span", {}, h("summary", {}, "Another span"), form),
     );
   }

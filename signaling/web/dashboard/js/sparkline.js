@@ -12,7 +12,12 @@ const KEPT = 60;
 export class Sparkline {
   #path = s("path.line");
   #base = s("line.base", { x1: 0, x2: WIDTH, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5 });
-  element = s("svg.sparkline", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, this.#base, this.#path);
+  element = s(
+    "svg.sparkline",
+    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    this.#base,
+    this.#path,
+  );
   /** @type {(number | null)[]} */
   #values = [];
   #least;

@@ -37,7 +37,14 @@ export function summaryWords(points, rooms, more, bucket) {
   if (bad === 0) {
     return `${here}, everybody fine.`;
   }
-  const low = points.filter(({ worst_score: score }) => band(score) === "bad").reduce((one, other) => (one && one.worst_score <= other.worst_score ? one : other), /** @type {Json | null} */ (null));
-  const when = low ? ` The worst was at ${clock(low.at + bucket / 2)}, with a score of ${scoreText(low.worst_score)}.` : "";
+  const low = points
+    .filter(({ worst_score: score }) => band(score) === "bad")
+    .reduce(
+      (one, other) => (one && one.worst_score <= other.worst_score ? one : other),
+      /** @type {Json | null} */ (null),
+    );
+  const when = low
+    ? ` The worst was at ${clock(low.at + bucket / 2)}, with a score of ${scoreText(low.worst_score)}.`
+    : "";
   return `${here}; in ${bad} of the rooms somebody had a bad call.${when}`;
 }

@@ -101,7 +101,14 @@ class Part {
     this.#vital = vital;
     this.#line = new Sparkline(vital.least);
     const value = h("dd.vital-value", {}, this.#value, " ", h("span.unit", {}, vital.unit));
-    this.element = h("div.vital", {}, h("dt", {}, vital.name), value, this.#note, h("dd.vital-line", {}, this.#line.element));
+    this.element = h(
+      "div.vital",
+      {},
+      h("dt", {}, vital.name),
+      value,
+      this.#note,
+      h("dd.vital-line", {}, this.#line.element),
+    );
   }
 
   /** @param {Live} live */
