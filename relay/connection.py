@@ -79,7 +79,7 @@ class Connection(AsyncIOEventEmitter):
             fingerprints=(self._fingerprint,),
             candidates=self._candidates,
             end_of_candidates=True,
-            rtp=RtpParameters(nack=True, red=True),
+            rtp=RtpParameters(nack=True, red=True, red_first=self._router.red_first),
         )
 
     @property

@@ -84,11 +84,13 @@ class RtpParameters:
     """What one end can do against loss, beside the error correction inside of Opus.
 
     nack: it asks for lost packets, or sends them again when asked (RFC 4585 §6.2.1). red: it reads
-    redundant audio, or may send it (RFC 2198), under `RED_PAYLOAD_TYPE`.
+    redundant audio, or may send it (RFC 2198), under `RED_PAYLOAD_TYPE`. red_first: it would rather get
+    that than plain Opus.
     """
 
     nack: bool = False
     red: bool = False
+    red_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,10 +38,18 @@ class Endpoint(Protocol):
 
 class Router:
     """The tables that all connections of a relay share. drops: what reached no connection.
-    refusals: packets that consumers asked for again in vain."""
+    refusals: packets that consumers asked for again in vain. red_first: whether browsers are asked for
+    redundant audio."""
 
-    def __init__(self, dtls: DtlsContext, create_plane: Callable[[Control], MediaPlane]) -> None:
+    def __init__(
+        self,
+        dtls: DtlsContext,
+        create_plane: Callable[[Control], MediaPlane],
+        *,
+        red_first: bool = False,
+    ) -> None:
         self.dtls = dtls
+        self.red_first = red_first
         self.plane = create_plane(self.receive)
         self.timers = TimerGrid()
         self.ice = IceMux(self.plane.send, self.drop, self.timers)

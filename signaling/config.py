@@ -29,7 +29,7 @@ class Config:
     """How to serve.
 
     host, port: of HTTP and WebSocket; port 0 picks a free one. media_host, media_port, announce,
-    media_plane, media_threads: see `RelayConfig`. cert, key: PEM files, both or none.
+    media_plane, media_threads, red: see `RelayConfig`. cert, key: PEM files, both or none.
     max_participants: in a room. resume_grace: seconds. auth_secret, auth_key_file: what access tokens are
     checked by (`access.py`), one or none; it is open to everybody without.
     """
@@ -41,6 +41,7 @@ class Config:
     announce: tuple[str, ...] = ()
     media_plane: PlaneKind = RelayConfig().media_plane
     media_threads: int = RelayConfig().media_threads
+    red: bool = RelayConfig().red
     cert: Path | None = None
     key: Path | None = None
     auth_secret: str | None = field(default=None, repr=False)
@@ -128,6 +129,10 @@ def _one_of(words: Sequence[str]) -> Callable[[object], str]:
     return read
 
 
+def _yes_or_no(value: object) -> bool:
+    return value if isinstance(value, bool) else _one_of(("yes", "no"))(value) == "yes"
+
+
 def _plane(value: object) -> PlaneKind:
     return PlaneKind(_one_of(tuple(PlaneKind))(value))
 
@@ -162,6 +167,12 @@ OPTIONS = (
         _integer(1, MAX_MEDIA_THREADS),
         "NUMBER",
         "Native threads; each takes a UDP port, counted up from --media-port.",
+    ),
+    Option(
+        "red",
+        _yes_or_no,
+        "YES|NO",
+        "Ask browsers for redundant audio: twice the bitrate, and single packets may be lost unheard.",
     ),
     Option("cert", _path, "FILE", "Certificate chain (PEM), for HTTPS; needs --key."),
     Option("key", _path, "FILE", "The certificate's private key (PEM); needs --cert."),

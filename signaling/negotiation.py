@@ -1,8 +1,8 @@
 """Parameters to SDP and back: the only module where the relay's words meet the browser's.
 
 The server always offers (RFC 8829 calls it JSEP, this is the half of it that one audio section needs): one
-m-line, mid 0, Opus, and the transport of one relay connection. Browsers answer; of the answer only what the
-transport needs is used. Roles: the offer is `actpass`, so that the browser chooses (RFC 5763 §5).
+m-line, mid 0, Opus, plain and redundant, and the transport of one relay connection. Browsers answer; of the
+answer only what the transport needs is used, and what it takes against loss. Roles: the offer is `actpass`, so that the browser chooses (RFC 5763 §5).
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from relay import (
     HEADER_EXTENSIONS,
     OPUS_CLOCK_RATE,
     OPUS_PAYLOAD_TYPE,
+    RED_PAYLOAD_TYPE,
     DtlsFingerprint,
     DtlsRole,
     IceCandidate,
     IceParameters,
+    RtpParameters,
     RtpSource,
     TransportParameters,
 )
@@ -37,6 +39,12 @@ _OPUS_CHANNELS = 2
 
 _OPUS_PARAMETERS = "minptime=10;useinbandfec=1"
 """10 ms frames are fine, and forward error correction helps (RFC 7587 §6.1)."""
+
+_RED_PARAMETERS = f"{OPUS_PAYLOAD_TYPE}/{OPUS_PAYLOAD_TYPE}"
+"""Each packet holds a frame of Opus, and the one before (RFC 2198 §5)."""
+
+_NACK = sdp.RtcpFeedback(OPUS_PAYLOAD_TYPE, "nack")
+"""Lost packets are sent again (RFC 4585 §4.2). It is of the codec, inside of redundant audio or not."""
 
 _SETUP = {
     DtlsRole.AUTO: sdp.Setup.ACTPASS,
@@ -75,13 +83,13 @@ def _offer(
         media="audio",
         port=_DISCARD_PORT,
         protocol=_PROTOCOL,
-        formats=(str(OPUS_PAYLOAD_TYPE),),
+        formats=tuple(map(str, _payload_types(local.rtp))),
         connection=sdp.Connection(),
         attributes=(
             sdp.Mid(MID),
             direction,
             *_transport_attributes(local),
-            *_codec_attributes(),
+            *_codec_attributes(local.rtp),
             *announced,
         ),
     )
@@ -112,10 +120,24 @@ def _transport_attributes(local: TransportParameters) -> tuple[sdp.AnyAttribute,
     )
 
 
-def _codec_attributes() -> tuple[sdp.AnyAttribute, ...]:
+def _payload_types(rtp: RtpParameters) -> tuple[int, ...]:
+    """Best first (RFC 3264 §5.1): a browser sends the first one that it knows."""
+    if not rtp.red:
+        return (OPUS_PAYLOAD_TYPE,)
+    both = OPUS_PAYLOAD_TYPE, RED_PAYLOAD_TYPE
+    return both[::-1] if rtp.red_first else both
+
+
+def _codec_attributes(rtp: RtpParameters) -> tuple[sdp.AnyAttribute, ...]:
+    redundant = (
+        sdp.RtpMap(RED_PAYLOAD_TYPE, "red", OPUS_CLOCK_RATE, _OPUS_CHANNELS),
+        sdp.FormatParameters(str(RED_PAYLOAD_TYPE), _RED_PARAMETERS),
+    )
     return (
         sdp.RtpMap(OPUS_PAYLOAD_TYPE, "opus", OPUS_CLOCK_RATE, _OPUS_CHANNELS),
         sdp.FormatParameters(str(OPUS_PAYLOAD_TYPE), _OPUS_PARAMETERS),
+        *((_NACK,) if rtp.nack else ()),
+        *(redundant if rtp.red else ()),
         *(sdp.ExtMap(id, uri) for id, uri in HEADER_EXTENSIONS.items()),
     )
 
@@ -138,6 +160,7 @@ def read_answer(answer: Answer) -> TransportParameters:
         role=_role(description, media),
         candidates=tuple(_from_sdp(candidate) for candidate in media.all(sdp.Candidate)),
         end_of_candidates=description.end_of_candidates(media),
+        rtp=_rtp_parameters(media),
     )
 
 
@@ -163,6 +186,22 @@ def _require_opus(media: sdp.MediaDescription) -> None:
         raise _bad_sdp(
             f"The answer must accept Opus with the offered payload type {OPUS_PAYLOAD_TYPE}."
         )
+
+
+def _rtp_parameters(media: sdp.MediaDescription) -> RtpParameters:
+    red = media.rtpmap(RED_PAYLOAD_TYPE)
+    return RtpParameters(
+        nack=any(
+            item.type == "nack" and item.parameter is None and item.payload_type in _OF_OPUS
+            for item in media.all(sdp.RtcpFeedback)
+        ),
+        red=str(RED_PAYLOAD_TYPE) in media.formats
+        and red is not None
+        and red.encoding.lower() == "red",
+    )
+
+
+_OF_OPUS = (OPUS_PAYLOAD_TYPE, None)  # None: of every codec
 
 
 def _ice_parameters(

@@ -113,6 +113,9 @@ class Publication:
             packets_lost=stats.packets_lost,
             jitter=stats.jitter,
             round_trip_time=stats.round_trip_time,
+            nack_count=stats.nack_count,
+            packets_requested=stats.packets_requested,
+            packets_recovered=stats.packets_recovered,
         )
 
 
@@ -142,6 +145,8 @@ class Subscription:
             packets_lost=stats.packets_lost,
             jitter=stats.jitter,
             round_trip_time=stats.round_trip_time,
+            nack_count=stats.nack_count,
+            retransmitted_packets_sent=stats.retransmitted_packets_sent,
         )
 
 

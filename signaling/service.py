@@ -155,6 +155,9 @@ class Service:
             "publishers": media.publishers,
             "consumers": media.consumers,
             "packets_forwarded": media.packets_forwarded,
+            "packets_retransmitted": media.packets_retransmitted,
+            "packets_recovered": media.packets_recovered,
+            "retransmissions_refused": media.retransmissions_refused,
             "forward_latency": asdict(media.forward_latency),
             "drops": media.drops,
         }
@@ -189,6 +192,7 @@ def _relay(config: Config) -> Relay:
                 announce=config.announce,
                 media_plane=config.media_plane,
                 media_threads=config.media_threads,
+                red=config.red,
             )
         )
     except ParameterError as error:

@@ -176,7 +176,8 @@ class AudioLevels(ServerMessage, frozen=True, kw_only=True, tag="audio_levels"):
 
 
 class PublisherCounters(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What came from one's publisher, by the names of webrtc-stats; times in seconds, null if unknown."""
+    """What came from one's publisher, by the names of webrtc-stats; times in seconds, null if unknown.
+    Beyond those: packets that were asked for again, and lost ones that redundant audio stood in for."""
 
     publisher_id: str = field(name="publisher_id")
     packets_received: int
@@ -184,6 +185,9 @@ class PublisherCounters(Struct, frozen=True, kw_only=True, rename="camel"):
     packets_lost: int
     jitter: float
     round_trip_time: float | None
+    nack_count: int = 0
+    packets_requested: int = 0
+    packets_recovered: int = 0
 
 
 class ConsumerCounters(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -195,6 +199,8 @@ class ConsumerCounters(Struct, frozen=True, kw_only=True, rename="camel"):
     packets_lost: int
     jitter: float
     round_trip_time: float | None
+    nack_count: int = 0
+    retransmitted_packets_sent: int = 0
 
 
 class Stats(ServerMessage, frozen=True, kw_only=True, tag="stats"):
