@@ -12,22 +12,32 @@ from .parameters import (
     HEADER_EXTENSIONS,
     OPUS_CLOCK_RATE,
     OPUS_PAYLOAD_TYPE,
+    RED_PAYLOAD_TYPE,
     DtlsFingerprint,
     DtlsRole,
     IceCandidate,
     IceParameters,
+    RtpParameters,
     RtpSource,
     TransportParameters,
 )
 from .publisher import Publisher
 from .server import PlaneKind, Relay, RelayConfig
-from .stats import ConsumerStats, DropReason, ForwardLatency, PublisherStats, RelayStats
+from .stats import (
+    ConsumerStats,
+    DropReason,
+    ForwardLatency,
+    PublisherStats,
+    RelayStats,
+    RetransmissionRefusal,
+)
 
 __all__ = [
     "HEADER_EXTENSIONS",
     "MAX_MEDIA_THREADS",
     "OPUS_CLOCK_RATE",
     "OPUS_PAYLOAD_TYPE",
+    "RED_PAYLOAD_TYPE",
     "SILENCE",
     "AddressError",
     "CloseReason",
@@ -49,6 +59,8 @@ __all__ = [
     "RelayConfig",
     "RelayError",
     "RelayStats",
+    "RetransmissionRefusal",
+    "RtpParameters",
     "RtpSource",
     "TransportParameters",
 ]

@@ -219,6 +219,8 @@ def load(
 def default(option: Option) -> str:
     """An option's default in words, for the help text."""
     value = next(item.default for item in fields(Config) if item.name == option.name)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "" if value in (None, ()) else str(value)
 
 

@@ -2,7 +2,8 @@
 
 The server always offers (RFC 8829 calls it JSEP, this is the half of it that one audio section needs): one
 m-line, mid 0, Opus, plain and redundant, and the transport of one relay connection. Browsers answer; of the
-answer only what the transport needs is used, and what it takes against loss. Roles: the offer is `actpass`, so that the browser chooses (RFC 5763 §5).
+answer only what the transport needs is used, and what it takes against loss. Roles: the offer is `actpass`,
+so that the browser chooses (RFC 5763 §5).
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class Publisher(Connection):
         super().close(reason)
 
     def stats(self) -> PublisherStats:
-        return PublisherStats(10, 1000, 1, 0, 0.002, None)
+        return PublisherStats(10, 1000, 1, 0, 0.002, None, 3, 4, 5)
 
     def take_audio_level(self) -> int | None:
         level, self.level = self.level, None
@@ -119,7 +119,7 @@ class Consumer(Connection):
         self.source = RtpSource(self.number, f"cname-{self.number}")
 
     def stats(self) -> ConsumerStats:
-        return ConsumerStats(20, 2000, 2, 0.003, 0.04)
+        return ConsumerStats(20, 2000, 2, 0.003, 0.04, nack_count=6, retransmitted_packets_sent=7)
 
 
 class Relay:

@@ -20,6 +20,7 @@ VALUES = {
     "announce": "203.0.113.7",
     "media_plane": "python",
     "media_threads": "2",
+    "red": "yes",
     "cert": "cert.pem",
     "key": "key.pem",
     "auth_key_file": "auth.pem",
@@ -36,6 +37,7 @@ EXPECTED = Config(
     announce=("203.0.113.7",),
     media_plane=PlaneKind.PYTHON,
     media_threads=2,
+    red=True,
     cert=Path("cert.pem"),
     key=Path("key.pem"),
     auth_key_file=Path("auth.pem"),
@@ -77,6 +79,7 @@ def test_defaults() -> None:
     )
     defaults = {option.name: config.default(option) for option in OPTIONS}
     assert defaults["media_port"] == "40000"
+    assert defaults["red"] == "no"
     assert defaults["announce"] == defaults["cert"] == ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from relay import (
     DtlsRole,
     IceCandidate,
     IceParameters,
+    RtpParameters,
     RtpSource,
     TransportParameters,
 )
@@ -108,6 +110,45 @@ def test_candidates_may_still_come_when_the_relay_says_so() -> None:
 def test_a_role_of_ones_own_is_offered_as_it_is(role: DtlsRole, setup: str) -> None:
     local = TransportParameters(LOCAL.ice, LOCAL.fingerprints, role)
     assert f"a=setup:{setup}\r\n" in offer_to_receive(local).sdp
+
+
+AGAINST_LOSS = ["a=rtcp-fb:111 nack", "a=rtpmap:63 red/48000/2", "a=fmtp:63 111/111"]
+
+
+@pytest.mark.parametrize(
+    ("rtp", "formats", "lines"),
+    [
+        (RtpParameters(), "111", []),
+        (RtpParameters(nack=True), "111", AGAINST_LOSS[:1]),
+        (RtpParameters(red=True), "111 63", AGAINST_LOSS[1:]),
+        (RtpParameters(nack=True, red=True, red_first=True), "63 111", AGAINST_LOSS),
+    ],
+)
+def test_what_helps_against_loss_is_offered(
+    rtp: RtpParameters, formats: str, lines: list[str]
+) -> None:
+    _, media = _sections(offer_to_receive(replace(LOCAL, rtp=rtp)).sdp)
+
+    assert media[0] == f"m=audio 9 UDP/TLS/RTP/SAVPF {formats}"
+    assert sorted(media[2:]) == sorted([*COMMON_LINES, *lines, "a=recvonly"])
+
+
+@pytest.mark.parametrize(
+    ("formats", "lines", "taken"),
+    [
+        ("111 63", AGAINST_LOSS, RtpParameters(nack=True, red=True)),
+        ("63 111", AGAINST_LOSS[1:], RtpParameters(red=True)),
+        ("111", ["a=rtcp-fb:* nack"], RtpParameters(nack=True)),
+        ("111", ["a=rtcp-fb:111 nack pli"], RtpParameters()),
+        ("111", ["a=rtcp-fb:63 nack"], RtpParameters()),
+        ("111", ["a=rtcp-fb:111 transport-cc"], RtpParameters()),
+        ("111", AGAINST_LOSS[1:], RtpParameters()),  # not in the m-line
+        ("111 63", ["a=rtpmap:63 telephone-event/48000"], RtpParameters()),
+    ],
+)
+def test_what_of_it_an_answer_takes(formats: str, lines: list[str], taken: RtpParameters) -> None:
+    given = answer_with("m=", f"m=audio 9 UDP/TLS/RTP/SAVPF {formats}")["sdp"]
+    assert _read({"sdp": given + "".join(f"{line}\r\n" for line in lines)}).rtp == taken
 
 
 def test_every_offer_is_a_session_of_its_own() -> None:

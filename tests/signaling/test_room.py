@@ -328,6 +328,9 @@ def test_get_stats_tells_ones_own_counters(ada: Client, bob: Client) -> None:
             "packetsLost": 1,
             "jitter": 0.002,
             "roundTripTime": None,
+            "nackCount": 3,
+            "packetsRequested": 4,
+            "packetsRecovered": 5,
         },
         "consumers": {
             consumer.id: {
@@ -337,6 +340,8 @@ def test_get_stats_tells_ones_own_counters(ada: Client, bob: Client) -> None:
                 "packetsLost": 2,
                 "jitter": 0.003,
                 "roundTripTime": 0.04,
+                "nackCount": 6,
+                "retransmittedPacketsSent": 7,
             }
         },
     }

@@ -3,6 +3,7 @@
  * always answers; publisher and consumer differ only in the words of a table.
  */
 
+import { withNack } from "./feedback.js";
 import { SignalingError } from "./signaling.js";
 
 /**
@@ -104,13 +105,27 @@ export class Connection {
     this.#checkOpen();
     this.#early.splice(0).forEach((message) => this.#addCandidate(message));
     await prepare(this.peer);
-    await this.peer.setLocalDescription(await this.peer.createAnswer());
+    await this.#answer(created.offer);
     this.#checkOpen();
     this.#answered = this.#signaling.connected; // else it waits for the next socket
     const answering = { [id]: this.id, answer: this.peer.localDescription };
     const replied = this.#signaling.request(answer, answering, NEGOTIATION_PATIENCE, true);
     await Promise.race([replied, this.#flowing]);
     this.#checkOpen();
+  }
+
+  /** @param {RTCSessionDescriptionInit} offer */
+  async #answer(offer) {
+    const { type, sdp } = await this.peer.createAnswer();
+    const changed = withNack(offer.sdp ?? "", sdp ?? "");
+    try {
+      await this.peer.setLocalDescription({ type, sdp: changed });
+    } catch (error) {
+      if (changed === sdp) {
+        throw error;
+      }
+      await this.peer.setLocalDescription({ type, sdp }); // a browser that takes only its own words
+    }
   }
 
   /** @param {Message} message one that is not about this connection is ignored */
