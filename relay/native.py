@@ -45,6 +45,10 @@ MAX_THREADS = 16
 MAX_CONTROL_BATCH = 64
 """Datagrams that one wake-up of the event loop takes, so that a flood leaves it its turn."""
 
+MAX_PATHS = 8192
+"""Paths of one socket that are kept ready. More came only if strangers sent from as many addresses; then
+all are forgotten, and made again."""
+
 
 class NativeSource:
     """What one publisher sends (`plane.Source`)."""
@@ -130,6 +134,7 @@ class NativePlane:
         self._threads = threads
         self._ports: dict[Address, tuple[int, int, socket.socket]] = {}
         self._locals: list[Address] = []
+        self._paths: list[dict[bytes, Path]] = []  # by port: from the sender's packed address
         self._drops: Counter[DropReason] = Counter()
         self._running = False
         self._gap_numbers = itertools.count(1)
@@ -148,6 +153,7 @@ class NativePlane:
             raise AddressError(*local, os.strerror(error.errno or 0)) from error
         self._ports[local] = (port, thread, udp)
         self._locals.append(local)
+        self._paths.append({})
         return local
 
     def _start(self) -> None:
@@ -277,4 +283,12 @@ class NativePlane:
             if source is not None and source.on_gap is not None:
                 source.on_gap()
         for port, name, datagram in batch:
-            self._control(Path(self._locals[port], unpack_sockaddr(name)), datagram)
+            self._control(self._paths[port].get(name) or self._path(port, name), datagram)
+
+    def _path(self, port: int, name: bytes) -> Path:
+        """What a datagram travelled, told by the kernel's name of its sender."""
+        paths = self._paths[port]
+        if len(paths) >= MAX_PATHS:
+            paths.clear()
+        path = paths[name] = Path(self._locals[port], unpack_sockaddr(name))
+        return path

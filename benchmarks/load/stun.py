@@ -18,6 +18,8 @@ _ATTRIBUTE = struct.Struct("!HH")
 _USERNAME, _MESSAGE_INTEGRITY, _XOR_MAPPED_ADDRESS = 0x0006, 0x0008, 0x0020
 _PRIORITY, _FINGERPRINT, _ICE_CONTROLLED = 0x0024, 0x8028, 0x8029
 _FINGERPRINT_XOR = 0x5354554E
+_TIE_BREAKER = secrets.token_bytes(8)
+"""The same in every check, as an agent's is (RFC 8445 §5.2)."""
 
 
 def message_type(datagram: bytes) -> int:
@@ -36,7 +38,7 @@ def check(username: str, password: str, priority: int) -> bytes:
     body = (
         _attribute(_USERNAME, name)
         + _attribute(_PRIORITY, priority.to_bytes(4, "big"))
-        + _attribute(_ICE_CONTROLLED, secrets.token_bytes(8))
+        + _attribute(_ICE_CONTROLLED, _TIE_BREAKER)
     )
     return _sealed(REQUEST, secrets.token_bytes(12), body, password)
 
