@@ -1,8 +1,9 @@
-"""A NAT at the end of a long wire: UDP between browsers and the relay, each datagram delayed."""
+"""A NAT at the end of a long wire: UDP between browsers and the relay, each datagram delayed, some lost."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import Callable
 
@@ -14,10 +15,13 @@ _MAX_DATAGRAM = 2048
 class SlowLink:
     """Forwards what comes to `front` to the relay, and back, `delay` seconds later each way.
 
-    The relay sees an address of the link's own for each address of a browser.
+    The relay sees an address of the link's own for each address of a browser. loss_up, loss_down: the share
+    of RTP packets that is lost on the way to the relay, and from it; may be changed at any time.
     """
 
     def __init__(self, front: Address, relay: Address, delay: float) -> None:
+        self.loss_up = self.loss_down = 0.0
+        self._chance = random.Random(1)
         self._relay = relay
         self._delay = delay
         self._loop = asyncio.get_running_loop()
@@ -40,13 +44,23 @@ class SlowLink:
     def _from_browser(self, datagram: bytes, browser: Address) -> None:
         if browser not in self._by_browser:
             self._by_browser[browser] = self._open(
-                lambda answer, _: self._send(self._front, answer, browser)
+                lambda answer, _: self._send(self._front, answer, browser, self.loss_down)
             )
-        self._send(self._by_browser[browser], datagram, self._relay)
+        self._send(self._by_browser[browser], datagram, self._relay, self.loss_up)
 
-    def _send(self, sender: socket.socket, datagram: bytes, receiver: Address) -> None:
+    def _send(
+        self, sender: socket.socket, datagram: bytes, receiver: Address, loss: float
+    ) -> None:
+        if _is_rtp(datagram) and self._chance.random() < loss:
+            return
+
         def send() -> None:
             if sender.fileno() != -1:
                 sender.sendto(datagram, receiver)
 
         self._loop.call_later(self._delay, send)
+
+
+def _is_rtp(datagram: bytes) -> bool:
+    """By its first two bytes (RFC 7983 and RFC 5761): not STUN, DTLS or RTCP."""
+    return len(datagram) > 12 and 128 <= datagram[0] < 192 and not 192 <= datagram[1] < 224

@@ -46,8 +46,9 @@ export class Meters {
   /** Takes the server's word for who speaks. @param {string} id @param {boolean | null} speaking */
   report(id, speaking) {
     const meter = this.#meters.get(id);
-    if (meter) {
+    if (meter && meter.reported !== speaking) {
       meter.reported = speaking;
+      this.#show(id, meter, performance.now()); // at once: a light that comes late looks like another's
     }
   }
 
@@ -64,10 +65,19 @@ export class Meters {
 
   #look() {
     const now = performance.now();
-    for (const [id, { read, loudness, reported }] of this.#meters) {
-      const shown = loudness.update(read(now), now);
-      this.#onLevel(id, shown, reported ?? loudness.speaking);
+    for (const [id, meter] of this.#meters) {
+      this.#show(id, meter, now);
     }
+  }
+
+  /**
+   * @param {string} id
+   * @param {Meter} meter
+   * @param {number} now
+   */
+  #show(id, { read, loudness, reported }, now) {
+    const shown = loudness.update(read(now), now);
+    this.#onLevel(id, shown, reported ?? loudness.speaking);
   }
 }
 

@@ -1,7 +1,8 @@
 /** One participant on the page. */
 
 import { find, setText } from "./dom.js";
-import { figuresText, linkState } from "./words.js";
+import { quality } from "./score.js";
+import { figuresText, linkState, qualityText } from "./words.js";
 
 /**
  * @typedef {import("./room.js").Participant} Participant
@@ -83,6 +84,9 @@ export class Tile {
    * @param {Figures | null} relay
    */
   setFigures(browser, relay) {
+    const how = quality(browser);
+    this.element.dataset.quality = how;
+    setText(this.#part(".quality-text"), qualityText(how, "self" in this.element.dataset));
     for (const [key, text] of Object.entries(figuresText(browser))) {
       setText(this.#part(`[data-stat=${key}]`), text);
     }

@@ -65,6 +65,21 @@ export function linkState(state) {
   return LINK_STATES[state];
 }
 
+/**
+ * A hint, and only where there is something to hint at.
+ *
+ * @param {"good" | "fair" | "bad" | "none"} quality
+ * @param {boolean} self
+ * @returns {string}
+ */
+export function qualityText(quality, self) {
+  if (quality === "good" || quality === "none") {
+    return "";
+  }
+  const how = quality === "fair" ? "unsteady" : "bad";
+  return self ? `Your connection is ${how}` : `${quality === "fair" ? "Unsteady" : "Bad"} connection`;
+}
+
 /** @param {number} count @returns {string} */
 export function headcount(count) {
   return count === 1 ? "Only you" : `${count} people`;
