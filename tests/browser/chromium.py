@@ -42,6 +42,11 @@ class ChromiumPage:
         page.on("pageerror", self._on_error)
         page.on("crash", lambda _: self._on_error("the page crashed"))
 
+    @property
+    def tab(self) -> Page:
+        """For what only Playwright can do: keys, sizes, colour schemes, answers in a server's place."""
+        return self._page
+
     def _on_error(self, error: object) -> None:
         self.errors.append(str(error))
         self.console.append(f"uncaught: {error}")

@@ -48,9 +48,7 @@ class SlowLink:
             )
         self._send(self._by_browser[browser], datagram, self._relay, self.loss_up)
 
-    def _send(
-        self, sender: socket.socket, datagram: bytes, receiver: Address, loss: float
-    ) -> None:
+    def _send(self, sender: socket.socket, datagram: bytes, receiver: Address, loss: float) -> None:
         if _is_rtp(datagram) and self._chance.random() < loss:
             return
 
