@@ -31,7 +31,8 @@ class Config:
     host, port: of HTTP and WebSocket; port 0 picks a free one. media_host, media_port, announce,
     media_plane, media_threads, red: see `RelayConfig`. cert, key: PEM files, both or none.
     max_participants: in a room. resume_grace: seconds. auth_secret, auth_key_file: what access tokens are
-    checked by (`access.py`), one or none; it is open to everybody without.
+    checked by (`access.py`), one or none; it is open to everybody without. history: a file, None for the
+    usual place; history_days: 0 for no history; history_size: MiB.
     """
 
     host: str = "127.0.0.1"
@@ -49,6 +50,9 @@ class Config:
     max_participants: int = 100
     max_rooms: int = 1000
     resume_grace: int = 10
+    history: Path | None = None
+    history_days: int = 30
+    history_size: int = 512
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -198,6 +202,14 @@ OPTIONS = (
         "SECONDS",
         "Wait so long for somebody whose WebSocket is lost, and let their media go on; 0: not at all.",
     ),
+    Option(
+        "history",
+        _path,
+        "FILE",
+        "Keep the history here; without it, in the state directory of systemd or of the user.",
+    ),
+    Option("history_days", _integer(0, 3650), "DAYS", "Keep it so long; 0: keep no history."),
+    Option("history_size", _integer(16, 1_000_000), "MIB", "Size of the history's file at most."),
     Option("log_level", _one_of(LOG_LEVELS), "LEVEL", f"How much to log: {', '.join(LOG_LEVELS)}."),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}

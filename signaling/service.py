@@ -15,7 +15,7 @@ from signaling.access import Access, Key, KeyFault
 from signaling.config import ANNOUNCE_LOCAL, Config
 from signaling.errors import ConfigError, StartError
 from signaling.events import Observers
-from signaling.monitoring import Monitor
+from signaling.monitoring import Monitor, Settings
 from signaling.rooms import Rooms
 from signaling.server import SignalingServer
 from signaling.site import Site
@@ -70,7 +70,9 @@ class Service:
             observers=self.observers,
         )
         site = Site(self._health)
-        self._monitor = Monitor(self._relay, self._rooms, self.observers, self.access, version)
+        self._monitor = Monitor(
+            self._relay, self._rooms, self.observers, self.access, version, _monitoring(config)
+        )
         self._server = SignalingServer(
             self._rooms, site, config.host, config.port, tls, self._monitor.api
         )
@@ -197,6 +199,14 @@ def _relay(config: Config) -> Relay:
         )
     except ParameterError as error:
         raise ConfigError(error.name, f"expected {error.expected}") from error
+
+
+def _monitoring(config: Config) -> Settings:
+    return Settings(
+        history=config.history,
+        history_days=config.history_days,
+        history_size=config.history_size,
+    )
 
 
 def _tls(config: Config) -> ssl.SSLContext | None:

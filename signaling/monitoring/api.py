@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 
 from signaling.access import Access
 from signaling.errors import ErrorCode, SignalingError
+from signaling.monitoring.archive import Archive, Handler
 from signaling.monitoring.live import Consumers, Live
+from signaling.monitoring.pages import error_page, page
 from signaling.monitoring.parameters import ApiError, Parameters
 from signaling.site import METHODS, Page
 
@@ -21,26 +22,21 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "/api/"
 
-_HEADERS = (
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-)
-_JSON = "application/json"
 _STATUS = {
     ErrorCode.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
     ErrorCode.FORBIDDEN: HTTPStatus.FORBIDDEN,
 }
 
-Handler = Callable[[Parameters], Awaitable[Page]]
-
 
 class Api:
     """Answers. clock: Unix seconds, for tokens."""
 
-    def __init__(self, access: Access, live: Live, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, access: Access, live: Live, archive: Archive, clock: Callable[[], float]
+    ) -> None:
         self._access = access
         self._live = live
+        self._archive = archive
         self._clock = clock
 
     def handles(self, path: str) -> bool:
@@ -77,6 +73,10 @@ class Api:
         match path:
             case ("api", "v1", "live"):
                 return self._answer_live
+            case ("api", "v1", "history", *rest):
+                handler = self._archive.route(tuple(rest))
+                if handler is not None:
+                    return handler
         raise ApiError(
             HTTPStatus.NOT_FOUND, "not_found", "There is no such path; docs/api.md lists them."
         )
@@ -90,19 +90,3 @@ class Api:
                 ),
             )
         )
-
-
-def page(body: bytes, content_type: str = _JSON, *headers: tuple[str, str]) -> Page:
-    """An answer that nobody keeps."""
-    return Page(HTTPStatus.OK, (("Content-Type", content_type), *headers, *_HEADERS), body)
-
-
-def error_page(error: ApiError) -> Page:
-    """Why there is no answer, as JSON."""
-    told = {"error": {"code": error.code, "message": error.message}}
-    headers = [("Content-Type", _JSON), *_HEADERS]
-    if error.status is HTTPStatus.UNAUTHORIZED:
-        headers.append(("WWW-Authenticate", "Bearer"))
-    if error.status is HTTPStatus.METHOD_NOT_ALLOWED:
-        headers.append(("Allow", ", ".join(METHODS)))
-    return Page(error.status, tuple(headers), json.dumps(told).encode() + b"\n")

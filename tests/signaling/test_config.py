@@ -27,6 +27,9 @@ VALUES = {
     "max_participants": "7",
     "max_rooms": "8",
     "resume_grace": "9",
+    "history": "history.db",
+    "history_days": "10",
+    "history_size": "16",
     "log_level": "debug",
 }
 EXPECTED = Config(
@@ -44,6 +47,9 @@ EXPECTED = Config(
     max_participants=7,
     max_rooms=8,
     resume_grace=9,
+    history=Path("history.db"),
+    history_days=10,
+    history_size=16,
     log_level="debug",
 )
 

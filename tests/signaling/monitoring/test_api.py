@@ -10,6 +10,7 @@ import pytest
 
 from signaling.access import Access, Grants, Key
 from signaling.monitoring.api import Api
+from signaling.monitoring.archive import Archive
 from signaling.monitoring.live import Live
 from signaling.monitoring.meters import Quality
 from signaling.monitoring.sampler import Sampler
@@ -38,7 +39,7 @@ async def live(lab: Lab) -> AsyncIterator[Live]:
 
 @pytest.fixture
 def api(live: Live) -> Api:
-    return Api(Access(), live, time.time)
+    return Api(Access(), live, Archive(None, time.time), time.time)
 
 
 async def test_it_handles_its_own_paths_and_no_others(api: Api) -> None:
@@ -114,7 +115,7 @@ async def test_with_access_control_operators_only(
     live: Live, grants: Grants | None, status: int, code: str | None
 ) -> None:
     access = Access(Key.read(SECRET))
-    api = Api(access, live, lambda: 1.8e9)
+    api = Api(access, live, Archive(None, time.time), lambda: 1.8e9)
     authorization = None if grants is None else f"Bearer {access.issue(grants)}"
     got, told = await ask(api, "/api/v1/live", authorization)
 
@@ -207,3 +208,25 @@ async def test_a_large_server_is_cut_and_says_so(
 
     assert told["truncated"] is True
     assert len(told["rooms"][0]["participants"]) == 3
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "rooms",
+        "rooms?format=csv",
+        "rooms/x",
+        "rooms/x?format=csv",
+        "rooms/x/diagnosis",
+        "participations/x",
+        "participations/x?format=csv",
+        "participations/x/diagnosis",
+        "timeline",
+        "timeline?format=csv",
+    ],
+)
+async def test_without_a_history_there_is_none(api: Api, path: str) -> None:
+    status, told = await ask(api, f"/api/v1/history/{path}")
+
+    assert status == 503
+    assert told["error"]["code"] == "history_off"

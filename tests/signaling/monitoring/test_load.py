@@ -62,7 +62,8 @@ def test_threads_of_this_process() -> None:
         pass
 
     assert thread_times()[threading.get_native_id()] > begin
-    assert sum(thread_times().values()) == pytest.approx(time.process_time(), abs=0.5)
+    # Those that ended are in the time of the process only.
+    assert sum(thread_times().values()) <= time.process_time() + 0.5
 
 
 def test_names_with_brackets_and_threads_that_end(tmp_path: Path) -> None:

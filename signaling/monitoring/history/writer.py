@@ -1,0 +1,237 @@
+"""The thread that writes the history: a bounded queue before it, and no fault behind it that gets out.
+
+The event loop puts facts in and goes on. When the queue is full, what comes is dropped and counted.
+When the file cannot be written (a full disk, a lost folder), it is tried again now and then; who is in
+a room by then is entered anew, so that only what happened in between is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from signaling.events import Event
+from signaling.monitoring.history.book import Book, Row
+from signaling.monitoring.history.store import Store, Unusable, is_broken
+from signaling.monitoring.load import Load
+from signaling.monitoring.sampler import ParticipantSample
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING = 20_000
+"""Facts that wait to be written: minutes of a busy server."""
+
+MAX_BATCH = 2000
+"""Facts in one transaction."""
+
+LINGER = 0.25
+"""Seconds for which facts are gathered; what a killed process loses."""
+
+RETRY_INTERVAL = 10.0
+"""Seconds until a file that could not be written is tried again."""
+
+PRUNE_INTERVAL = 600.0
+"""Seconds between two looks at what is too old or too much."""
+
+OVERLOAD = ("send_buffer_full", "control_queue_full", "inbox_full")
+"""Drop reasons that say that the relay could not keep up."""
+
+_LOAD = """INSERT OR REPLACE INTO load (at, interval, rooms, participants, cpu, busiest_thread, loop_delay,
+    received, forwarded, dropped, overload, score, worst)
+    VALUES (:at, :interval, :rooms, :participants, :cpu, :busiest_thread, :loop_delay,
+    :received, :forwarded, :dropped, :overload, :score, :worst)"""
+
+_Work = Callable[[], list[Row]]
+
+
+class Writer:
+    """Writes. path, max_bytes: of the file; max_age: seconds that something is kept. clock: Unix seconds.
+
+    written, dropped: facts so far, by when they were put in. working: False while the file cannot be
+    written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        max_bytes: int,
+        max_age: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.written = 0
+        self.dropped = 0
+        self.working = True
+        self._path = path
+        self._max_bytes = max_bytes
+        self._max_age = max_age
+        self._clock = clock
+        self._queue: queue.Queue[_Work | None] = queue.Queue(MAX_WAITING)
+        self._book = Book()
+        self._store: Store | None = None
+        self._behind = False  # rows were lost: enter everybody anew
+        self._broken = threading.Event()
+        self._retry_at = 0.0
+        self._prune_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="history", daemon=True)
+        self._started = False
+
+    def start(self) -> None:
+        """Begin; the file is opened on the thread."""
+        self._started = True
+        self._thread.start()
+
+    def close(self, patience: float) -> None:
+        """Write what waits, and end. Waits for it, for some seconds at most."""
+        if not self._started:
+            return
+        try:
+            self._queue.put(None, timeout=patience)
+        except queue.Full:
+            return  # the disk hangs; the thread ends with the process
+        self._thread.join(patience)
+
+    def put_event(self, session: str, event: Event) -> None:
+        """Write a fact of the session with this key; drops it when too much waits."""
+        self._put(lambda: self._book.write(session, event))
+
+    def put_window(
+        self, samples: list[ParticipantSample], load: Load, rooms: int, participants: int
+    ) -> None:
+        """Write ten seconds of everybody and of the server; drops them when too much waits."""
+
+        def work() -> list[Row]:
+            rows = list(self._book.window(samples, load.at))
+            return [*rows, _load_row(rows, load, rooms, participants)]
+
+        self._put(work)
+
+    def report_broken(self) -> None:
+        """A reader found that the file is broken."""
+        self._broken.set()
+
+    def _put(self, work: _Work) -> None:
+        try:
+            self._queue.put_nowait(work)
+        except queue.Full:
+            self.dropped += 1
+
+    # From here on, on the thread.
+
+    def _run(self) -> None:
+        try:
+            going = True
+            self._commit([], 0)
+            while going:
+                batch = [self._queue.get()]
+                if batch[0] is not None:
+                    time.sleep(LINGER)
+                while len(batch) < MAX_BATCH and not self._queue.empty():
+                    batch.append(self._queue.get())
+                going = None not in batch
+                works = [work for work in batch if work is not None]
+                self._commit([row for work in works for row in self._rows(work)], len(works))
+        finally:
+            if self._store is not None:
+                self._store.close()
+
+    def _rows(self, work: _Work) -> list[Row]:
+        try:
+            return work()
+        except Exception:
+            logger.exception("a fact could not be entered into the history")
+            return []
+
+    def _commit(self, rows: list[Row], count: int) -> None:
+        """Write rows, or count them as dropped."""
+        if self._store is None and time.monotonic() < self._retry_at:
+            self.dropped += count
+            return
+        try:
+            self._write(rows)
+        except (sqlite3.Error, OSError, Unusable) as error:
+            self._behind = True
+            self._retry_at = time.monotonic() + RETRY_INTERVAL
+            self._let_go()
+            if self.working:
+                logger.error(
+                    "the history cannot be written: %s; calls go on, it is tried again", error
+                )
+            self.working = False
+            self.dropped += count  # last: who waits for it sees the rest
+        else:
+            if not self.working:
+                logger.warning("the history is written again")
+            self.working = True
+            self.written += count
+
+    def _write(self, rows: list[Row]) -> None:
+        if self._store is None:
+            self._store = Store(self._path, self._max_bytes)
+        if self._broken.is_set():
+            self._broken.clear()
+            self._begin_anew(self._store, "a reader met broken pages")
+        if self._clock() >= self._prune_at:
+            self._prune(self._store)
+        try:
+            self._write_all(self._store, rows)
+        except sqlite3.Error as error:
+            if is_broken(error):
+                self._begin_anew(self._store, str(error))
+            elif getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+                self._prune(self._store)
+            else:
+                raise
+            self._write_all(self._store, rows)
+
+    def _write_all(self, store: Store, rows: list[Row]) -> None:
+        if self._behind:
+            store.write([*self._book.everything_open(), *rows])
+        else:
+            store.write(rows)
+        self._behind = False
+
+    def _begin_anew(self, store: Store, why: str) -> None:
+        logger.error("the history in %s is broken (%s) and is begun anew", self._path, why)
+        store.set_aside()
+        self._behind = True
+
+    def _prune(self, store: Store) -> None:
+        now = self._clock()
+        self._prune_at = now + PRUNE_INTERVAL
+        store.prune(now - self._max_age)
+
+    def _let_go(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            try:
+                store.close()
+            except sqlite3.Error:
+                logger.debug("the history's file could not be closed", exc_info=True)
+
+
+def _load_row(rows: list[Row], load: Load, rooms: int, participants: int) -> Row:
+    worst = [parameters["worst"] for _, parameters in rows if parameters.get("worst") is not None]
+    sums = [parameters for _, parameters in rows if "sent_count" in parameters]
+    count = sum(row["sent_count"] + row["heard_count"] for row in sums)
+    parameters: dict[str, Any] = {
+        "at": round(load.at),
+        "interval": load.interval,
+        "rooms": rooms,
+        "participants": participants,
+        "cpu": load.cpu,
+        "busiest_thread": load.busiest_thread,
+        "loop_delay": load.loop_delay,
+        "received": load.received,
+        "forwarded": load.forwarded,
+        "dropped": sum(load.drops.values()),
+        "overload": sum(load.drops.get(reason, 0) for reason in OVERLOAD),
+        "score": sum(row["sent"] + row["heard"] for row in sums) / count if count else None,
+        "worst": min(worst, default=None),
+    }
+    return _LOAD, parameters
