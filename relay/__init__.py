@@ -7,6 +7,7 @@ from .consumer import Consumer
 from .errors import AddressError, InvalidStateError, ParameterError, RelayError
 from .events import CloseReason, ConnectionState
 from .levels import SILENCE
+from .loudest import MAX_SEATS as MAX_LOUDEST
 from .native import MAX_THREADS as MAX_MEDIA_THREADS
 from .parameters import (
     HEADER_EXTENSIONS,
@@ -34,6 +35,7 @@ from .stats import (
 
 __all__ = [
     "HEADER_EXTENSIONS",
+    "MAX_LOUDEST",
     "MAX_MEDIA_THREADS",
     "OPUS_CLOCK_RATE",
     "OPUS_PAYLOAD_TYPE",

@@ -23,6 +23,7 @@ from time import monotonic
 from .address import Address, Path, pack_sockaddr, unpack_sockaddr
 from .latency import LatencyHistogram
 from .levels import POWER
+from .loudest import Stage
 from .parameters import OPUS_CLOCK_RATE, OPUS_PAYLOAD_TYPE, RED_PAYLOAD_TYPE
 from .plane import Control, PlaneCounters
 from .plane import Sink as AnySink
@@ -115,6 +116,10 @@ class PythonPlane:
     ) -> Source:
         """A new source; it gets packets once a path is bound to it."""
         return Source(keys, now, red=red, on_gap=on_gap)
+
+    def stage(self, seats: int, thread: int = 0) -> Stage:
+        """Seats for sources. There is one thread."""
+        return Stage(seats)
 
     def bind(self, path: Path, source: AnySource) -> None:
         """Take RTP that comes by `path` as the source's."""
@@ -286,12 +291,17 @@ class PythonPlane:
         timeline = source.timeline
         if source.muted:
             timeline.cut()
+            source.leave()
             return DropReason.RTP_MUTED
+        level = None
         if header > FIXED_HEADER_LENGTH:
-            level = data[start + 17]
-            source.level_energy += POWER[level & 0x7F]
+            level = data[start + 17] & 0x7F
+            source.level_energy += POWER[level]
             source.level_count += 1
-            source.voice_count += level >> 7
+            source.voice_count += data[start + 17] >> 7
+        if source.contender is not None and not source.contender.admits(level, arrival):
+            timeline.cut()
+            return DropReason.RTP_NOT_LOUDEST
         marker = second & _MARKER
         if not timeline.joined:
             timeline.join(sequence)

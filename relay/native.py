@@ -25,6 +25,7 @@ from .latency import LatencyHistogram
 from .plane import Control, PlaneCounters, SinkCounters, SourceCounters
 from .plane import Sink as AnySink
 from .plane import Source as AnySource
+from .plane import Stage as AnyStage
 from .srtp import SrtpContext, SrtpKeys, function_address
 from .stats import DropReason
 from .udp import open_socket
@@ -34,7 +35,7 @@ try:
 except ImportError:  # it was installed without a compiler
     _native = None
 
-INTERFACE = 3
+INTERFACE = 4
 """Which of the extension's interfaces this module speaks; one that an older version left is of no use."""
 
 AVAILABLE: bool = getattr(_native, "INTERFACE", None) == INTERFACE
@@ -78,6 +79,15 @@ class NativeSource:
         self._muted = muted
         self.native.mute(muted)
 
+    def enter(self, stage: AnyStage) -> None:
+        """Be forwarded only while it has a seat there."""
+        assert isinstance(stage, NativeStage)
+        self.native.enter(stage.native)
+
+    def leave(self) -> None:
+        """Give the seat back, if there is one."""
+        self.native.leave()
+
     def counters(self) -> SourceCounters:
         """What came so far."""
         packets, payload_bytes, lost_before, gaps, *more = self.native.counters()
@@ -103,6 +113,13 @@ class NativeSource:
         """The current SSRC, and its latest sequence numbers of which no packet came."""
         ssrc, sequences = self.native.missing()
         return ssrc, sequences
+
+
+class NativeStage:
+    """Seats for those sources that are forwarded (`plane.Stage`)."""
+
+    def __init__(self, native: Any) -> None:
+        self.native = native
 
 
 class NativeSink:
@@ -202,6 +219,10 @@ class NativePlane:
         source.on_gap = on_gap
         self._with_gaps[number] = source
         return source
+
+    def stage(self, seats: int, thread: int = 0) -> NativeStage:
+        """Seats for sources of a thread."""
+        return NativeStage(_native.Stage(self._plane, thread, seats))
 
     def bind(self, path: Path, source: AnySource) -> None:
         """Take RTP that comes by `path` as the source's."""

@@ -37,13 +37,16 @@ class Placement:
         self._load[thread] += 1
         return thread
 
-    def release(self, thread: int, room: Hashable = None) -> None:
-        """A connection on `thread` ended; room: the publisher's."""
+    def release(self, thread: int, room: Hashable = None) -> bool:
+        """A connection on `thread` ended; room: the publisher's. Whether that was the last of its room."""
         self._load[thread] -= 1
-        if room in self._rooms:
-            self._rooms[room][1] -= 1
-            if not self._rooms[room][1]:
-                del self._rooms[room]
+        if room not in self._rooms:
+            return False
+        self._rooms[room][1] -= 1
+        if self._rooms[room][1]:
+            return False
+        del self._rooms[room]
+        return True
 
     def _idlest(self) -> int:
         return min(range(len(self._load)), key=self._load.__getitem__)

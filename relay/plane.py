@@ -6,6 +6,7 @@ Python, which is the reference, and its twin in C. One test suite holds them equ
 
     MediaPlane   sockets, and which address belongs to which source
     Source       what one publisher sends: keys, reception statistics, timeline
+    Stage        seats for sources of which only the loudest are forwarded
     Sink         what one consumer gets: keys, address, SSRC, counters of its own
 """
 
@@ -85,6 +86,14 @@ class Source(Protocol):
 
     muted: bool
 
+    def enter(self, stage: Stage) -> None:
+        """Be forwarded only while it has a seat on `stage`, which is of its own thread."""
+        ...
+
+    def leave(self) -> None:
+        """Give the seat back, if there is one; its next packet may take one again."""
+        ...
+
     def counters(self) -> SourceCounters:
         """What came so far."""
         ...
@@ -93,6 +102,10 @@ class Source(Protocol):
         """The current SSRC, and its sequence numbers (16 bits) of which no packet came, of the latest
         `MISSING_WINDOW` and oldest first. The next gap is told (`on_gap`) after this call."""
         ...
+
+
+class Stage(Protocol):
+    """Seats for sources of which only the loudest are forwarded (`loudest.py`)."""
 
 
 class Sink(Protocol):
@@ -138,6 +151,10 @@ class MediaPlane(Protocol):
         red: it may send redundant audio, beside plain Opus. on_gap: called on the event loop when a
         sequence number was left out, and then not again until `missing` was called.
         """
+        ...
+
+    def stage(self, seats: int, thread: int = 0) -> Stage:
+        """So many seats, 1 to `loudest.MAX_SEATS`, for sources of one thread."""
         ...
 
     def bind(self, path: Path, source: Source) -> None:

@@ -13,7 +13,7 @@ from .events import CloseReason
 from .levels import ENERGY_MASK, mean_level
 from .nack import REORDER_GRACE, NackGenerator
 from .parameters import OPUS_CLOCK_RATE, DtlsFingerprint, IceCandidate
-from .plane import Source, SourceCounters
+from .plane import Source, SourceCounters, Stage
 from .router import Router
 from .rtcp import (
     Nack,
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 class Publisher(Connection):
     """The receiving end of one voice.
 
-    track_id: names the voice towards consumers. consumers: who gets it.
+    track_id: names the voice towards consumers. consumers: who gets it. stage: where it competes for being
+    forwarded.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class Publisher(Connection):
         candidates: tuple[IceCandidate, ...],
         fingerprint: DtlsFingerprint,
         thread: int,
+        stage: Stage | None = None,
     ) -> None:
         super().__init__(router, addresses, candidates, fingerprint, thread)
+        self._stage = stage
         self.track_id = secrets.token_urlsafe(12)
         self.consumers: set[Consumer] = set()
         self._source: Source | None = None
@@ -108,12 +111,16 @@ class Publisher(Connection):
             keys, path, time.monotonic(), red=rtp.red, on_gap=on_gap
         )
         self._source.muted = self._muted
+        if self._stage is not None:
+            self._source.enter(self._stage)
         for validated in self._transport.paths:
             self._router.plane.bind(validated, self._source)
 
     def _release(self, reason: CloseReason) -> None:
         if self._nack_timer is not None:
             self._nack_timer.cancel()
+        if self._source is not None:
+            self._source.leave()
         depends = reason if reason is CloseReason.SHUTDOWN else CloseReason.PUBLISHER_CLOSED
         for consumer in tuple(self.consumers):
             consumer.close(depends)

@@ -26,11 +26,12 @@ from .errors import AddressError, InvalidStateError, ParameterError
 from .events import CloseReason, ConnectionState
 from .forward import PythonPlane
 from .interfaces import candidates, media_hosts
+from .loudest import MAX_SEATS
 from .native import AVAILABLE as NATIVE_AVAILABLE
 from .native import MAX_THREADS, NativePlane
 from .parameters import IceCandidate
 from .placement import Placement
-from .plane import Control, MediaPlane
+from .plane import Control, MediaPlane, Stage
 from .publisher import Publisher
 from .router import Router
 from .stats import RelayStats
@@ -58,8 +59,10 @@ class RelayConfig:
     place of the local ones, for a relay behind address translation; with `local` among them, beside
     those. loopback: whether the loopback addresses count among the machine's.
     media_plane: native or Python. media_threads: threads of the native one, 1 to 16; each takes a port
-    of its own, counted up from `media_port`. red: browsers are asked for redundant audio (RFC 2198), which
-    takes about twice the bitrate, and survives the loss of single packets; else they may send it.
+    of its own, counted up from `media_port`. loudest: how many publishers of a room are forwarded at a
+    time, those that speak (`loudest.py`), up to 64; 0: all of them. red: browsers are asked for redundant
+    audio (RFC 2198), which takes about twice the bitrate, and survives the loss of single packets; else
+    they may send it.
     """
 
     media_hosts: tuple[str, ...] = ()
@@ -68,6 +71,7 @@ class RelayConfig:
     loopback: bool = True
     media_plane: PlaneKind = PlaneKind.AUTO
     media_threads: int = 1
+    loudest: int = 0
     red: bool = False
 
 
@@ -88,6 +92,7 @@ class Relay:
         self._placement = Placement(self.config.media_threads)
         self._addresses: list[tuple[Address, ...]] = [()] * self.config.media_threads
         self._connections: set[Connection] = set()
+        self._stages: dict[Hashable, Stage] = {}
         self._state = "new"  # then running, then closed; a relay is used once
 
     @property
@@ -145,8 +150,9 @@ class Relay:
         another; its publishers share a media thread. Raises InvalidStateError."""
         self._require_running()
         thread = self._placement.place_publisher(room)
+        stage = self._stage(room, thread)
         publisher = Publisher(
-            self._router, *self._local(thread), self._certificate.fingerprint, thread
+            self._router, *self._local(thread), self._certificate.fingerprint, thread, stage
         )
         return self._keep(publisher, room)
 
@@ -194,6 +200,14 @@ class Relay:
             return NativePlane(control, self.config.media_threads)
         return PythonPlane(control)
 
+    def _stage(self, room: Hashable, thread: int) -> Stage | None:
+        """Where a room's publishers compete; None where all are forwarded."""
+        if not self.config.loudest or room is None:
+            return None
+        if room not in self._stages:
+            self._stages[room] = self._router.plane.stage(self.config.loudest, thread)
+        return self._stages[room]
+
     def _local(self, thread: int) -> tuple[tuple[Address, ...], tuple[IceCandidate, ...]]:
         """A thread's addresses, and what clients are told of them."""
         addresses = self._addresses[thread]
@@ -210,7 +224,8 @@ class Relay:
     def _keep(self, connection: C, room: Hashable) -> C:
         def forget(_: CloseReason) -> None:
             self._connections.discard(connection)
-            self._placement.release(connection.thread, room)
+            if self._placement.release(connection.thread, room):
+                self._stages.pop(room, None)
 
         self._connections.add(connection)
         connection.once("closed", forget)
@@ -226,4 +241,6 @@ def _choose(config: RelayConfig) -> PlaneKind:
         raise ParameterError("media threads", f"1 to {MAX_THREADS}")
     if config.media_threads > 1 and not native:
         raise ParameterError("media threads", "1 with the Python media plane")
+    if not 0 <= config.loudest <= MAX_SEATS:
+        raise ParameterError("loudest", f"0 to {MAX_SEATS}")
     return PlaneKind.NATIVE if native else PlaneKind.PYTHON

@@ -36,6 +36,8 @@ class DropReason(StrEnum):
     RTP_MALFORMED = "rtp_malformed"
     RTP_UNKNOWN_PAYLOAD_TYPE = "rtp_unknown_payload_type"
     RTP_MUTED = "rtp_muted"
+    RTP_NOT_LOUDEST = "rtp_not_loudest"
+    """Of a publisher who is not among the loudest N of its room (`RelayConfig.loudest`)."""
     RTP_STALE = "rtp_stale"
     """Older than the pause or the restart that came after it, or than anything that is kept."""
     RTP_REDUNDANT = "rtp_redundant"

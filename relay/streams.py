@@ -19,7 +19,9 @@ from typing import Any
 
 from .history import HISTORY_PACKETS, History
 from .levels import ENERGY_MASK
+from .loudest import Contender, Stage
 from .plane import MISSING_WINDOW, SinkCounters, SourceCounters
+from .plane import Stage as AnyStage
 from .red import is_red, unwrap
 from .sequence import (
     FRAME_TICKS,
@@ -57,6 +59,7 @@ class Source:
         "_left",
         "_lost_before",
         "_ssrcs",
+        "contender",
         "fans",
         "gap_told",
         "handle",
@@ -99,11 +102,23 @@ class Source:
         self.history = History() if red or on_gap is not None else None
         self.recovered = 0
         self.muted = False
+        self.contender: Contender | None = None
         self.packets = 0
         self.payload_bytes = 0
         self.level_energy = 0
         self.level_count = 0
         self.voice_count = 0
+
+    def enter(self, stage: AnyStage) -> None:
+        """Be forwarded only while it has a seat there."""
+        assert isinstance(stage, Stage)
+        self.leave()
+        self.contender = Contender(stage)
+
+    def leave(self) -> None:
+        """Give the seat back, if there is one."""
+        if self.contender is not None:
+            self.contender.leave()
 
     def admit(self, ssrc: int) -> None:
         """Remember an SSRC that authentic packets carry; beyond the bound the oldest is forgotten, but

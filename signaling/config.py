@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from relay import MAX_MEDIA_THREADS, PlaneKind, RelayConfig
+from relay import MAX_LOUDEST, MAX_MEDIA_THREADS, PlaneKind, RelayConfig
 from signaling.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "RTP_RELAY_"
@@ -29,7 +29,7 @@ class Config:
     """How to serve.
 
     host, port: of HTTP and WebSocket; port 0 picks a free one. media_host, media_port, announce,
-    media_plane, media_threads, red: see `RelayConfig`. cert, key: PEM files, both or none.
+    media_plane, media_threads, loudest, red: see `RelayConfig`. cert, key: PEM files, both or none.
     max_participants: in a room. resume_grace: seconds. auth_secret, auth_key_file: what access tokens are
     checked by (`access.py`), one or none; it is open to everybody without. history: a file, None for the
     usual place; history_days: 0 for no history; history_size: MiB.
@@ -42,6 +42,7 @@ class Config:
     announce: tuple[str, ...] = ()
     media_plane: PlaneKind = RelayConfig().media_plane
     media_threads: int = RelayConfig().media_threads
+    loudest: int = RelayConfig().loudest
     red: bool = RelayConfig().red
     cert: Path | None = None
     key: Path | None = None
@@ -171,6 +172,12 @@ OPTIONS = (
         _integer(1, MAX_MEDIA_THREADS),
         "NUMBER",
         "Native threads; each takes a UDP port, counted up from --media-port.",
+    ),
+    Option(
+        "loudest",
+        _integer(0, MAX_LOUDEST),
+        "NUMBER",
+        "Forward only so many publishers of a room at a time, those that speak; 0: all of them.",
     ),
     Option(
         "red",

@@ -194,6 +194,7 @@ def _relay(config: Config) -> Relay:
                 announce=config.announce,
                 media_plane=config.media_plane,
                 media_threads=config.media_threads,
+                loudest=config.loudest,
                 red=config.red,
             )
         )

@@ -5,6 +5,7 @@
    Sink(plane, port, name, context, owner, ssrc, sequence, timestamp[, red, nack])
                                                        context: an srtp_t; owner: what keeps it alive;
                                                        number: tells whose gap it is, 0: of no interest
+   Stage(plane, thread, seats)
 
    A port is an index over all threads; a name is a packed sockaddr. Whatever takes a thread's mutex lets
    go of the GIL first. A source and a sink stay on their threads. */
@@ -31,8 +32,15 @@ typedef struct {
     PyObject_HEAD
     Plane *plane;
     PyObject *owner;
+    PyObject *stage; /* the Stage that it entered, or NULL */
     struct source source;
 } Source;
+
+typedef struct {
+    PyObject_HEAD
+    Plane *plane;
+    struct stage stage;
+} Stage;
 
 typedef struct {
     PyObject_HEAD
@@ -42,7 +50,7 @@ typedef struct {
     struct sink sink;
 } Sink;
 
-static PyTypeObject PlaneType, SourceType, SinkType;
+static PyTypeObject PlaneType, SourceType, StageType, SinkType;
 
 #define WITHOUT_GIL(...)                                                                           \
     do {                                                                                           \
@@ -335,6 +343,7 @@ static PyObject *source_new(PyTypeObject *type, PyObject *arguments, PyObject *P
 static void source_dealloc(Source *self)
 {
     WITHOUT_GIL(source_forget(&self->source, self->plane->threads, self->plane->thread_count));
+    Py_XDECREF(self->stage);
     Py_DECREF(self->owner);
     Py_DECREF(self->plane);
     Py_TYPE(self)->tp_free((PyObject *)self);
@@ -346,6 +355,26 @@ static PyObject *source_mute(Source *self, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "p", &muted))
         return NULL;
     atomic_store(&self->source.muted, muted);
+    Py_RETURN_NONE;
+}
+
+static PyObject *source_enter(Source *self, PyObject *arguments)
+{
+    Stage *stage;
+    if (!PyArg_ParseTuple(arguments, "O!", &StageType, &stage))
+        return NULL;
+    if (stage->plane != self->plane || stage->stage.home != self->source.home)
+        return PyErr_Format(PyExc_ValueError, "a stage of another thread");
+    WITH_MUTEX(self->plane->threads[self->source.home],
+               stage_enter(&self->source.contender, &stage->stage));
+    Py_XSETREF(self->stage, Py_NewRef(stage));
+    Py_RETURN_NONE;
+}
+
+static PyObject *source_leave(Source *self, PyObject *Py_UNUSED(ignored))
+{
+    if (self->stage)
+        WITH_MUTEX(self->plane->threads[self->source.home], stage_leave(&self->source.contender));
     Py_RETURN_NONE;
 }
 
@@ -378,6 +407,9 @@ static PyObject *source_missing_method(Source *self, PyObject *Py_UNUSED(ignored
 
 static PyMethodDef source_methods[] = {
     {"mute", (PyCFunction)source_mute, METH_VARARGS, "mute(bool): while true, drop what comes."},
+    {"enter", (PyCFunction)source_enter, METH_VARARGS,
+     "enter(stage): be forwarded only while it has a seat there."},
+    {"leave", (PyCFunction)source_leave, METH_NOARGS, "Give the seat back, if there is one."},
     {"counters", (PyCFunction)source_counters, METH_NOARGS,
      "(packets, payload_bytes, lost_before, gaps, level_energy, level_count, voice_count, received, base,"
      " highest, jitter, ssrc or None, recovered)"},
@@ -385,6 +417,33 @@ static PyMethodDef source_methods[] = {
      "missing() -> (ssrc or None, [sequence]): of the latest, those that have not come, oldest first."},
     {NULL, NULL, 0, NULL},
 };
+
+/* ---- Stage ---- */
+
+static PyObject *stage_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_UNUSED(keywords))
+{
+    Plane *plane;
+    unsigned thread, seats;
+    if (!PyArg_ParseTuple(arguments, "O!II", &PlaneType, &plane, &thread, &seats))
+        return NULL;
+    if (seats < 1 || seats > MAX_SEATS)
+        return PyErr_Format(PyExc_ValueError, "1 to %d seats", MAX_SEATS);
+    Stage *self = find_thread(plane, thread) ? (Stage *)type->tp_alloc(type, 0) : NULL;
+    if (!self)
+        return NULL;
+    self->plane = (Plane *)Py_NewRef(plane);
+    self->stage.home = thread;
+    self->stage.seats = seats;
+    return (PyObject *)self;
+}
+
+static void stage_dealloc(Stage *self) /* its sources, which hold it, are gone */
+{
+    Py_DECREF(self->plane);
+    Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static PyMethodDef stage_methods[] = {{NULL, NULL, 0, NULL}};
 
 /* ---- Sink ---- */
 
@@ -522,6 +581,7 @@ static PyMethodDef sink_methods[] = {
 
 TYPE(Plane, plane);
 TYPE(Source, source);
+TYPE(Stage, stage);
 TYPE(Sink, sink);
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "relay._native", NULL, -1, NULL};
@@ -532,9 +592,9 @@ PyMODINIT_FUNC PyInit__native(void)
     static const char names[] = DROP_REASONS(NAME);
 #undef NAME
     PyObject *self = PyModule_Create(&module);
-    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 3) && /* relay/native.py has it, too */
+    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 4) && /* relay/native.py has it, too */
         !PyModule_AddType(self, &PlaneType) && !PyModule_AddType(self, &SourceType) &&
-        !PyModule_AddType(self, &SinkType) &&
+        !PyModule_AddType(self, &StageType) && !PyModule_AddType(self, &SinkType) &&
         !PyModule_AddStringConstant(self, "DROP_REASONS", names))
         return self;
     Py_XDECREF(self);

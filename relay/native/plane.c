@@ -209,6 +209,8 @@ void source_forget(struct source *source, struct thread **threads, unsigned thre
             while (port->bindings[i].source == source) /* another may move up into the gap */
                 remove_binding(port, &port->bindings[i]);
     }
+    if (source->contender.stage)
+        stage_leave(&source->contender);
     thread_unlock(home);
     for (unsigned t = 0; t < thread_count; t++) {
         forget_inbox(source, threads[t]);
@@ -575,6 +577,16 @@ static void recover(struct thread *thread, struct source *source, const unsigned
     }
 }
 
+/* Add up what a packet says of its level; 0 to 127 in -dBov. */
+static int note_level(struct source *source, unsigned char said)
+{
+    int level = said & 0x7F;
+    source->level_energy += level_power[level];
+    source->level_count++;
+    source->voice_count += said >> 7;
+    return level;
+}
+
 static enum drop_reason forward(struct thread *thread, struct source *source, unsigned char *data,
                                 size_t length, double arrival)
 {
@@ -614,12 +626,14 @@ static enum drop_reason forward(struct thread *thread, struct source *source, un
     source->payload_bytes += length - header;
     if (atomic_load_explicit(&source->muted, memory_order_relaxed)) {
         source->timeline.joined = false;
+        if (source->contender.stage)
+            stage_leave(&source->contender);
         return DROP_RTP_MUTED;
     }
-    if (header > FIXED_HEADER) {
-        source->level_energy += level_power[data[17] & 0x7F];
-        source->level_count++;
-        source->voice_count += data[17] >> 7;
+    int level = header > FIXED_HEADER ? note_level(source, data[17]) : NO_LEVEL;
+    if (source->contender.stage && !stage_admits(&source->contender, level, arrival)) {
+        source->timeline.joined = false;
+        return DROP_RTP_NOT_LOUDEST;
     }
     unsigned char marker = data[1] & 0x80;
     if (!source->timeline.joined) {

@@ -40,6 +40,9 @@ enum {
     MAX_KEPT_LENGTH = 512, /* bytes of such a packet; of a longer one only the number is known */
     MISSING_WINDOW = 32,   /* packets that are looked back for missing ones: relay/plane.py */
     MAX_REDUNDANT_BLOCKS = 4, /* of a RED packet: relay/red.py */
+    MAX_SEATS = 64,      /* of a stage */
+    LOUDNESS_SLOTS = 3,
+    NO_LEVEL = -1,       /* a packet without an audio level */
     FRAME_TICKS = 960,   /* 20 ms of Opus: the least step over a restart */
     CLOCK_RATE = 48000,
     FIXED_HEADER = 12, /* bytes of an RTP header without CSRCs and extensions */
@@ -51,9 +54,9 @@ enum {
 /* Why a packet went no further; the names are relay/stats.py's. */
 #define DROP_REASONS(X)                                                                            \
     X(UNKNOWN_PROTOCOL) X(OVERSIZED) X(RTP_UNKNOWN_ADDRESS) X(RTP_MALFORMED)                       \
-    X(RTP_UNKNOWN_PAYLOAD_TYPE) X(RTP_MUTED) X(RTP_STALE) X(SRTP_UNAUTHENTICATED)                  \
-    X(SRTP_REPLAYED) X(SRTP_FAILED) X(SEND_BUFFER_FULL) X(SEND_FAILED) X(CONTROL_QUEUE_FULL)       \
-    X(INBOX_FULL) X(RTP_REDUNDANT) X(RED_MALFORMED)
+    X(RTP_UNKNOWN_PAYLOAD_TYPE) X(RTP_MUTED) X(RTP_NOT_LOUDEST) X(RTP_STALE)                       \
+    X(SRTP_UNAUTHENTICATED) X(SRTP_REPLAYED) X(SRTP_FAILED) X(SEND_BUFFER_FULL)                    \
+    X(SEND_FAILED) X(CONTROL_QUEUE_FULL) X(INBOX_FULL) X(RTP_REDUNDANT) X(RED_MALFORMED)
 
 enum drop_reason {
 #define ENUMERATE(name) DROP_##name,
@@ -94,6 +97,19 @@ struct leg { /* the sinks that a source has on one thread */
     atomic_bool used; /* so that another thread may ask without the mutex */
 };
 
+struct contender { /* relay/loudest.py: a source, as its stage sees it */
+    struct stage *stage; /* NULL: it is always forwarded */
+    bool seated;
+    int64_t slot;
+    int peaks[LOUDNESS_SLOTS]; /* of that slot of time, of the one before and of the one before that */
+    unsigned louder;
+};
+
+struct stage { /* belongs to one thread, as its sources do */
+    unsigned home, seats, count;
+    struct contender *seated[MAX_SEATS];
+};
+
 struct source {
     void *srtp;
     unsigned home; /* index of its thread */
@@ -114,6 +130,7 @@ struct source {
     struct timeline timeline;
     uint64_t packets, payload_bytes, recovered;
     uint64_t level_energy, level_count, voice_count; /* relay/levels.py */
+    struct contender contender;
     unsigned references; /* table entries that name it */
     struct leg legs[MAX_THREADS];
 };
@@ -265,6 +282,11 @@ bool thread_take_inbox(struct thread *thread, double *arrival);
 /* The oldest datagram of the ring, or NULL; control_done gives its place back. */
 const struct control_entry *control_peek(struct thread *thread);
 void control_done(struct thread *thread);
+
+/* Stages; the caller has locked their thread. level: 0 to 127 in -dBov, or NO_LEVEL. */
+bool stage_admits(struct contender *contender, int level, double arrival);
+void stage_enter(struct contender *contender, struct stage *stage);
+void stage_leave(struct contender *contender);
 
 /* The power of an audio level, 0 to 127 in -dBov; 2^45 is that of 0 dBov. */
 extern const uint64_t level_power[128];

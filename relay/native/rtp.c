@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { LEVEL_BLOCK = 8, AUDIO_LEVEL_ID = 1 };
-enum { ONE_BYTE_PROFILE = 0xBEDE, TWO_BYTE_PROFILE = 0x1000, NO_LEVEL = -1, MALFORMED = -2 };
+enum { ONE_BYTE_PROFILE = 0xBEDE, TWO_BYTE_PROFILE = 0x1000, MALFORMED = -2 };
 
 static unsigned read16(const unsigned char *data) { return (unsigned)data[0] << 8 | data[1]; }
 

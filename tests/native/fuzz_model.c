@@ -133,13 +133,13 @@ void world_loosen(struct world *world, const struct voice *voice)
 }
 
 /* How the packet that a voice was just heard with stands to the ones before. */
-enum place place_of(struct voice *voice)
+enum place place_of(struct voice *voice, bool admitted)
 {
     uint16_t sequence = read16(voice->srtp.latest + 2);
     uint32_t ssrc = read32(voice->srtp.latest + 8);
     bool first = !voice->joined || ssrc != voice->ssrc;
     voice->ssrc = ssrc;
-    voice->joined = !voice->source.muted;
+    voice->joined = admitted;
     if (first || !voice->joined) {
         voice->highest = voice->floor = sequence;
         return FOLLOWS;
@@ -149,6 +149,79 @@ enum place place_of(struct voice *voice)
         return voice->highest + step < voice->floor ? IS_STALE : IS_LATE;
     voice->highest += step;
     return step == 1 ? FOLLOWS : LEAVES_A_GAP;
+}
+
+/* ---- the model of a stage: relay/loudest.py ---- */
+
+static int64_t slot_of(const struct world *world) { return (int64_t)(world->now * 1000) / 256; }
+
+static int loudness_of(const struct voice *voice, int64_t slot)
+{
+    int loudest = 0;
+    for (unsigned i = 0; i < 4; i++)
+        if (voice->said[i].slot > slot - 3 && voice->said[i].loudness > loudest)
+            loudest = voice->said[i].loudness;
+    return loudest;
+}
+
+static struct voice *quietest_of(const struct world *world, int64_t slot)
+{
+    struct voice *quietest = world->seated[0];
+    for (unsigned i = 1; i < SEATS; i++)
+        if (loudness_of(world->seated[i], slot) < loudness_of(quietest, slot))
+            quietest = world->seated[i];
+    return quietest;
+}
+
+void world_unseat(struct world *world, struct voice *voice)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < world->seated_count; i++)
+        if (world->seated[i] != voice)
+            world->seated[kept++] = world->seated[i];
+    world->seated_count = kept;
+    voice->seated = false;
+    voice->louder = 0;
+}
+
+/* Whether a packet that came just now is to be forwarded. */
+bool world_admits(struct world *world, struct voice *voice, int level)
+{
+    if (voice->source.muted)
+        world_unseat(world, voice);
+    if (voice->source.muted || !voice->on_stage)
+        return !voice->source.muted;
+    int64_t slot = slot_of(world);
+    int loudness = level == NO_LEVEL ? 77 : 127 - level;
+    unsigned at = (unsigned)(slot % 4);
+    if (voice->said[at].slot != slot || voice->said[at].loudness < loudness) {
+        voice->said[at].slot = slot;
+        voice->said[at].loudness = loudness;
+    }
+    if (voice->seated)
+        return true;
+    if (world->seated_count == SEATS) {
+        struct voice *quietest = quietest_of(world, slot);
+        int theirs = loudness_of(quietest, slot);
+        bool louder = loudness >= 67 && loudness >= theirs + 6;
+        voice->louder = louder ? voice->louder + 1 : 0;
+        if (!louder || (theirs > 77 && voice->louder < 3))
+            return false;
+        world_unseat(world, quietest);
+    }
+    world->seated[world->seated_count++] = voice;
+    voice->seated = true;
+    voice->louder = 0;
+    return true;
+}
+
+static void check_stage(const struct world *world)
+{
+    CHECK(world->stage.count == world->seated_count);
+    for (unsigned i = 0; i < world->seated_count; i++)
+        CHECK(world->stage.seated[i] == &world->seated[i]->source.contender);
+    for (unsigned i = 0; i < VOICES; i++)
+        CHECK(world->voices[i]->seated == world->voices[i]->source.contender.seated);
 }
 
 static void check_heard(const struct heard *heard)
@@ -235,6 +308,7 @@ void world_check(struct world *world)
     }
     for (unsigned i = 0; i < VOICES; i++)
         check_voice(world, world->voices[i]);
+    check_stage(world);
     for (unsigned i = 0; i < EARS; i++)
         CHECK(world->ears[i]->sink.packets == world->ears[i]->srtp.protected);
     CHECK(over_threads(world, &world->threads[0]->datagrams) == world->datagrams);

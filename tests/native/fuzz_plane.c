@@ -6,8 +6,8 @@
 
      0  a datagram from outside   1  packets of a voice   2  the voice jumps   3  bind        4  unbind
      5  attach   6  detach        7  direct               8  another source    9  another sink
-     A  mute     B  srtp_protect fails                    C  the system's mood D  time        E  the inbox
-     F  what went up is read
+     A  mute, enter the stage, leave it                   B  srtp_protect fails
+     C  the system's mood         D  time              E  the inbox        F  what went up is read
 
    `tests/vectors/plane/` has examples. */
 
@@ -138,7 +138,7 @@ static void bind_many(struct world *world, struct input *input, bool bound, unsi
     }
 }
 
-/* Bytes: which voice or ear, and to what. */
+/* Bytes: which voice or ear, and to what; of a mute, bit 1 stands for the stage, bit 2 for leaving it. */
 static void edit(struct world *world, struct input *input, unsigned what)
 {
     unsigned one = take(input), other = take(input);
@@ -159,7 +159,12 @@ static void edit(struct world *world, struct input *input, unsigned what)
         world_replace_ear(world, one % EARS, other % PORTS, take16(input), take32(input));
         break;
     case 0xA:
-        world->voices[one % VOICES]->source.muted = other & 1;
+        if (other & 2)
+            world_enter(world, one % VOICES);
+        else if (other & 4)
+            world_leave(world, one % VOICES);
+        else
+            world->voices[one % VOICES]->source.muted = other & 1;
         break;
     default:
         world->ears[one % EARS]->srtp.refuses = other & 1;

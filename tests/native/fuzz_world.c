@@ -54,6 +54,17 @@ static void deliver(struct world *world, unsigned port, unsigned address,
     world->datagrams++;
 }
 
+/* The level that a voice's energy has grown by, or NO_LEVEL. */
+static int level_since(const struct voice *voice, uint64_t energy)
+{
+    int level = 0;
+    if (voice->source.level_energy == energy)
+        return NO_LEVEL;
+    while (level_power[level] != voice->source.level_energy - energy)
+        CHECK(++level < 128);
+    return level;
+}
+
 void world_take(struct world *world, unsigned port, unsigned address, const unsigned char *datagram,
                 size_t length)
 {
@@ -62,11 +73,14 @@ void world_take(struct world *world, unsigned port, unsigned address, const unsi
     unsigned above = thread->control_head;
     uint64_t rtp = thread->rtp_packets + is_rtp(datagram, length);
     uint64_t packets = voice ? voice->source.packets : 0, before = world_dropped(world);
+    uint64_t energy = voice ? voice->source.level_energy : 0;
+    uint64_t unheard = world_drops(world, DROP_RTP_NOT_LOUDEST);
     uint64_t stale = world_drops(world, DROP_RTP_STALE), lost = world_drops(world, DROP_INBOX_FULL);
 
     deliver(world, port, address, datagram, length);
     bool passed = thread->control_head != above, took = voice && voice->source.packets != packets;
-    enum place place = took ? place_of(voice) : FOLLOWS;
+    bool admitted = took && world_admits(world, voice, level_since(voice, energy));
+    enum place place = took ? place_of(voice, admitted) : FOLLOWS;
     if (place != FOLLOWS || world_drops(world, DROP_INBOX_FULL) != lost)
         world_loosen(world, voice);
     world_check_heard(world);
@@ -75,8 +89,10 @@ void world_take(struct world *world, unsigned port, unsigned address, const unsi
     CHECK(thread->rtp_packets == rtp);
     if (took)
         CHECK(world_drops(world, DROP_RTP_STALE) - stale == (place == IS_STALE));
+    bool not_loudest = took && !admitted && !voice->source.muted;
+    CHECK(world_drops(world, DROP_RTP_NOT_LOUDEST) - unheard == not_loudest);
     /* It is passed up, taken or dropped; of what is taken, some is dropped later. */
-    bool both = took && (voice->source.muted || place == IS_STALE);
+    bool both = took && (!admitted || place == IS_STALE);
     CHECK(passed + took + world_dropped(world) - before - both == 1);
 }
 
@@ -136,6 +152,28 @@ void world_attach(struct world *world, unsigned index, unsigned voice)
     ear->loose = 0;
 }
 
+void world_enter(struct world *world, unsigned index)
+{
+    struct voice *voice = world->voices[index];
+    if (voice->source.home != world->stage.home)
+        return; /* the callers of the plane see to that */
+    world_flush(world);
+    stage_enter(&voice->source.contender, &world->stage);
+    world_unseat(world, voice);
+    voice->on_stage = true;
+    memset(voice->said, 0, sizeof voice->said);
+}
+
+void world_leave(struct world *world, unsigned index)
+{
+    struct voice *voice = world->voices[index];
+    if (!voice->on_stage)
+        return; /* the callers of the plane see to that */
+    world_flush(world);
+    stage_leave(&voice->source.contender);
+    world_unseat(world, voice);
+}
+
 void world_detach(struct world *world, unsigned index)
 {
     world_flush(world);
@@ -162,6 +200,7 @@ static void forget_voice(struct world *world, struct voice *voice)
         for (unsigned a = 0; a < ADDRESSES; a++)
             if (world->bound[p][a] == voice)
                 world->bound[p][a] = NULL;
+    world_unseat(world, voice);
     source_forget(&voice->source, world->threads, THREADS);
     free(voice);
 }
@@ -235,6 +274,7 @@ void world_open(struct world *world, uint32_t seed)
         make_threads(world);
     memset(&world->voices, 0, sizeof *world - offsetof(struct world, voices));
     world->now = 1000.0;
+    world->stage.seats = SEATS;
     world_current = world;
     for (unsigned t = 0; t < THREADS; t++)
         clear_thread(world->threads[t], seed);

@@ -13,6 +13,7 @@ enum {
     PORTS = 3, /* two of the first thread, one of the second */
     ADDRESSES = 64,
     VOICES = 4,
+    SEATS = 2,
     EARS = 8,
     MAX_TAKEN = 64,        /* packets from an inbox in one step */
     QUEUE = 2 * SEND_BATCH /* more packets than wait to be sent */
@@ -36,6 +37,12 @@ struct voice {
     bool joined; /* the next packet goes on where the one before ended */
     uint32_t ssrc;
     int64_t highest, floor; /* since it joined */
+    bool on_stage, seated;
+    struct { /* the loudest packet of a slot of time, by slot modulo 4 */
+        int64_t slot;
+        int loudness;
+    } said[4];
+    unsigned louder; /* packets in a row that were loud enough for a speaker's seat */
 };
 
 struct ear {
@@ -72,6 +79,9 @@ struct world {
     struct voice *bound[PORTS][ADDRESSES];
     struct passed passed[THREADS][CONTROL_RING];
     unsigned read[THREADS];
+    struct stage stage;               /* of the first thread */
+    struct voice *seated[SEATS];      /* as the model has it, the oldest first */
+    unsigned seated_count;
     enum network network;
     double now;
     uint64_t datagrams, protected, refused_by_srtp, sent, full, refused_by_system;
@@ -94,6 +104,8 @@ void world_flush(struct world *world);
 void world_bind(struct world *world, unsigned port, unsigned address, unsigned voice);
 void world_unbind(struct world *world, unsigned port, unsigned address);
 void world_attach(struct world *world, unsigned ear, unsigned voice);
+void world_enter(struct world *world, unsigned voice);
+void world_leave(struct world *world, unsigned voice);
 void world_detach(struct world *world, unsigned ear);
 void world_direct(struct world *world, unsigned ear, unsigned port, unsigned address);
 void world_replace_voice(struct world *world, unsigned voice, unsigned home);
@@ -110,7 +122,9 @@ uint64_t world_drops(const struct world *world, enum drop_reason reason);
 uint64_t world_dropped(const struct world *world); /* of what came, for whatever reason */
 void world_observe(struct srtp_double *srtp, const unsigned char *packet, size_t length);
 void world_loosen(struct world *world, const struct voice *voice);
-enum place place_of(struct voice *voice);
+bool world_admits(struct world *world, struct voice *voice, int level);
+void world_unseat(struct world *world, struct voice *voice);
+enum place place_of(struct voice *voice, bool admitted);
 void world_check_heard(struct world *world);
 
 #endif

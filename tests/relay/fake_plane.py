@@ -11,7 +11,7 @@ from relay.dtls import DtlsContext
 from relay.ice import IceMux
 from relay.latency import LatencyHistogram
 from relay.parameters import DtlsRole, TransportParameters
-from relay.plane import Control, PlaneCounters, Sink, SinkCounters, Source, SourceCounters
+from relay.plane import Control, PlaneCounters, Sink, SinkCounters, Source, SourceCounters, Stage
 from relay.router import Router
 from relay.rtcp import RtcpPacket
 from relay.srtp import SrtpKeys
@@ -29,6 +29,15 @@ class FakeSource:
     """A source that gets nothing."""
 
     muted = False
+    stage: Stage | None = None
+
+    def enter(self, stage: Stage) -> None:
+        """Remember it."""
+        self.stage = stage
+
+    def leave(self) -> None:
+        """Forget it."""
+        self.stage = None
 
     def counters(self) -> SourceCounters:
         """Zeros."""
@@ -88,6 +97,10 @@ class FakePlane:
     ) -> Source:
         """A source that gets nothing."""
         return FakeSource()
+
+    def stage(self, seats: int, thread: int = 0) -> Stage:
+        """Any object will do."""
+        return object()
 
     def bind(self, path: Path, source: Source) -> None:
         """Remember it."""

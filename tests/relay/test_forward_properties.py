@@ -1,7 +1,7 @@
 """Whole scenes against a model of what each listener should hear, byte for byte.
 
-Two speakers mute, restart and fall silent; packets are lost and come late, with header extensions,
-padding and contributing sources; listeners join and switch. `inject` sets the time of everything.
+Two speakers mute, restart, fall silent and compete for a seat; packets are lost and come late, with header
+extensions, padding and contributing sources; listeners join and switch. `inject` sets the time of all.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ STYLES: list[tuple[dict[str, object], int | None]] = [
     ({"padding": 9, "extensions": (LEVEL,)}, 0x9E),
     ({"csrcs": (1, 2, 3)}, None),
     ({"marker": True}, None),
+    ({"extensions": ((1, b"\x46"),)}, 0x46),
+    ({"extensions": ((1, b"\xff"),)}, 0xFF),
+    ({"extensions": (MID, (1, b"\x0a"))}, 0x0A),
 ]
 """What a packet has beside its payload, and the audio level that is to pass."""
 
@@ -57,6 +60,18 @@ class Say(NamedTuple):
 class Mute(NamedTuple):
     speaker: int
     muted: bool
+
+
+class Enter(NamedTuple):
+    """The speaker is heard only while it has the stage's one seat."""
+
+    speaker: int
+
+
+class Leave(NamedTuple):
+    """The speaker gives it back."""
+
+    speaker: int
 
 
 class Restart(NamedTuple):
@@ -99,6 +114,8 @@ steps = st.one_of(
     st.builds(Say, speakers, st.lists(frames, min_size=1, max_size=12)),
     st.builds(Say, speakers, st.lists(frames, min_size=1, max_size=12)),
     st.builds(Mute, speakers, st.booleans()),
+    st.builds(Enter, speakers),
+    st.builds(Leave, speakers),
     st.builds(Restart, speakers, sequences, timestamps),
     st.builds(Wait, st.integers(0, 640)),
     st.builds(
@@ -117,6 +134,44 @@ steps = st.one_of(
 
 
 @dataclass
+class Seat:
+    """The one on the stage. said: (slot of 256 ms, loudness) of every packet of the voices that compete."""
+
+    holder: int | None = None
+    said: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    louder: Counter[int] = field(default_factory=Counter)
+
+    def enter(self, voice: int) -> None:
+        self.leave(voice)
+        self.said[voice] = []
+
+    def leave(self, voice: int) -> None:
+        self.louder[voice] = 0
+        if self.holder == voice:
+            self.holder = None
+
+    def admits(self, voice: int, level: int | None, now: float) -> bool:
+        if voice not in self.said:
+            return True
+        slot = int(now * 1000) // 256
+        loudness = 77 if level is None else 127 - (level & 127)
+        self.said[voice].append((slot, loudness))
+        if self.holder not in (None, voice):
+            theirs = max((n for at, n in self.said[self.holder] if slot - at < 3), default=0)
+            if loudness < 67 or loudness < theirs + 6:
+                self.louder[voice] = 0
+                return False
+            self.louder[voice] += 1
+            if self.louder[voice] < 3 and theirs > 77:
+                return False
+            self.leave(self.holder)
+        if self.holder is None:
+            self.louder[voice] = 0
+        self.holder = voice
+        return True
+
+
+@dataclass
 class Voice:
     """newest: number, timestamp and time of the newest packet; shift: from a packet's own counters to
     those of the voice, (numbers, ticks). floor: the number where this piece began."""
@@ -130,7 +185,9 @@ class Voice:
     packets: int = 0
     payload_bytes: int = 0
 
-    def place(self, sequence: int, timestamp: int, now: int) -> tuple[int, int, bool] | DropReason:
+    def place(
+        self, sequence: int, timestamp: int, now: int, *, heard: bool
+    ) -> tuple[int, int, bool] | DropReason:
         """Number and timestamp of a packet, and whether it is the first of a piece."""
         number, stamp, at = self.newest
         if not self.begun:
@@ -140,6 +197,9 @@ class Voice:
         if self.muted:
             self.paused = True
             return DropReason.RTP_MUTED
+        if not heard:
+            self.paused = True
+            return DropReason.RTP_NOT_LOUDEST
         first, self.paused = self.paused, False
         if first:
             self.floor = number + 1
@@ -214,6 +274,7 @@ class Scene:
         for speaker in self.speakers:
             speaker.begin(self.seconds)
         self.voices = [Voice(), Voice()]
+        self.stage, self.seat = studio.plane.stage(1), Seat()
         self.counters = [(100, 7), (200, 2**32 - 3 * FRAME)]  # sequence number, timestamp
         self.ssrcs = [1000, 2000]
         self.later: list[list[Ready]] = [[], []]
@@ -230,6 +291,12 @@ class Scene:
                 self.say(speaker, said)
             case Mute(speaker, muted):
                 self.speakers[speaker].source.muted = self.voices[speaker].muted = muted
+            case Enter(speaker):
+                self.speakers[speaker].source.enter(self.stage)
+                self.seat.enter(speaker)
+            case Leave(speaker):
+                self.speakers[speaker].source.leave()
+                self.seat.leave(speaker)
             case Restart(speaker, sequence, timestamp):
                 self.counters[speaker] = sequence, timestamp
                 self.ssrcs[speaker] += 1
@@ -296,7 +363,10 @@ class Scene:
             return
         voice.packets += 1
         voice.payload_bytes += len(packet.payload)
-        placed = voice.place(sequence, timestamp, self.now)
+        if voice.muted:
+            self.seat.leave(speaker)
+        heard = voice.muted or self.seat.admits(speaker, level, self.seconds)
+        placed = voice.place(sequence, timestamp, self.now, heard=heard)
         if isinstance(placed, DropReason):
             self.drops[placed] += 1
             return

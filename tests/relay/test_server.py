@@ -3,23 +3,71 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 
 import pytest
 
 from relay import (
+    MAX_LOUDEST,
     AddressError,
     CloseReason,
+    DropReason,
     IceCandidate,
     InvalidStateError,
     ParameterError,
     Relay,
     RelayConfig,
 )
+from relay.native import AVAILABLE as NATIVE_AVAILABLE
 from tests.integration.light_peer import LightPeer
 
 from .waiting import until
 
 LOOPBACK = RelayConfig(media_hosts=("127.0.0.1",), media_port=0)
+
+
+THREADS = 2 if NATIVE_AVAILABLE else 1
+
+
+class TestLoudest:
+    async def test_the_publishers_of_a_room_compete(self) -> None:
+        relay = Relay(replace(LOOPBACK, loudest=1))
+        await relay.start()
+        rooms = ["one", "one", "two", None, None]
+        publishers = [relay.create_publisher(room) for room in rooms]
+        peers = [LightPeer(publisher) for publisher in publishers]
+        for peer in peers:
+            await peer.connect()
+        for peer in peers:
+            await peer.send(1, 960, 0x1111)
+        await until(lambda: relay.stats().rtp_packets_received == len(peers))
+        assert relay.stats().drops == {DropReason.RTP_NOT_LOUDEST: 1}
+
+        publishers[0].close()  # its seat is free
+        await peers[1].send(2, 1920, 0x1111)
+        await until(lambda: publishers[1].stats().packets_received == 2)
+        assert relay.stats().drops[DropReason.RTP_NOT_LOUDEST] == 1
+        for peer in peers:
+            await peer.close()
+        await relay.close()
+
+    async def test_a_room_that_comes_again_may_be_on_another_thread(self) -> None:
+        relay = Relay(replace(LOOPBACK, loudest=1, media_port=0, media_threads=THREADS))
+        await relay.start()
+        for turn in range(4):
+            publisher = relay.create_publisher("room")
+            peer = LightPeer(publisher)
+            await peer.connect()
+            if turn % 2:
+                relay.create_publisher()  # the next room will be elsewhere
+            await peer.close()
+            publisher.close()
+        await relay.close()
+
+    @pytest.mark.parametrize("loudest", [-1, MAX_LOUDEST + 1])
+    def test_seats_out_of_bounds(self, loudest: int) -> None:
+        with pytest.raises(ParameterError, match=f"0 to {MAX_LOUDEST}"):
+            Relay(RelayConfig(loudest=loudest))
 
 
 class TestStart:
