@@ -10,12 +10,14 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 from relay import MAX_LOUDEST, MAX_MEDIA_THREADS, PlaneKind, RelayConfig
 from signaling.errors import ConfigError
+from signaling.limits import AddressLimits
+from signaling.origins import ANY_ORIGIN, read_origin
 
 ENVIRONMENT_PREFIX = "RTP_RELAY_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -31,8 +33,10 @@ class Config:
     host, port: of HTTP and WebSocket; port 0 picks a free one. media_host, media_port, announce,
     media_plane, media_threads, loudest, red: see `RelayConfig`. cert, key: PEM files, both or none.
     max_participants: in a room. resume_grace: seconds. auth_secret, auth_key_file: what access tokens are
-    checked by (`access.py`), one or none; it is open to everybody without. history: a file, None for the
-    usual place; history_days: 0 for no history; history_size: MiB.
+    checked by (`access.py`), one or none; it is open to everybody without. allow_origin: origins, or `*`;
+    none for the server's own. trusted_proxy: addresses and networks. address_...: see `AddressLimits`.
+    join_timeout: seconds that a socket may be in no room; 0: for ever. history: a file, None for the usual
+    place; history_days: 0 for no history; history_size: MiB.
     """
 
     host: str = "127.0.0.1"
@@ -48,8 +52,19 @@ class Config:
     key: Path | None = None
     auth_secret: str | None = field(default=None, repr=False)
     auth_key_file: Path | None = None
+    allow_origin: tuple[str, ...] = ()
+    trusted_proxy: tuple[str, ...] = ()
     max_participants: int = 100
     max_rooms: int = 1000
+    max_server_participants: int = 10_000
+    max_connections: int = 50_000
+    max_handshakes: int = 5000
+    max_sockets: int = 10_000
+    address_sockets: int = AddressLimits().sockets
+    address_socket_rate: int = AddressLimits().socket_rate
+    address_join_rate: int = AddressLimits().join_rate
+    address_message_rate: int = AddressLimits().message_rate
+    join_timeout: int = 30
     resume_grace: int = 10
     history: Path | None = None
     history_days: int = 30
@@ -116,6 +131,20 @@ def _address(value: object) -> str:
         raise _Unusable("expected an IPv4 or IPv6 address") from None
 
 
+def _network(value: object) -> str:
+    try:
+        return str(ip_network(_text(value)))
+    except ValueError:
+        raise _Unusable("expected an address, or a network such as 10.0.0.0/8") from None
+
+
+def _origin(value: object) -> str:
+    origin = ANY_ORIGIN if value == ANY_ORIGIN else read_origin(_text(value).rstrip("/"))
+    if origin is None:
+        raise _Unusable(f"expected an origin such as https://voice.example.org, or {ANY_ORIGIN}")
+    return origin
+
+
 def _announced(value: object) -> str:
     return ANNOUNCE_LOCAL if value == ANNOUNCE_LOCAL else _address(value)
 
@@ -141,6 +170,9 @@ def _yes_or_no(value: object) -> bool:
 def _plane(value: object) -> PlaneKind:
     return PlaneKind(_one_of(tuple(PlaneKind))(value))
 
+
+_MANY = _integer(1, 1_000_000)
+_MANY_OR_NONE = _integer(0, 1_000_000)
 
 OPTIONS = (
     Option("host", _text, "ADDRESS", "Listen here for HTTP and WebSocket."),
@@ -201,8 +233,47 @@ OPTIONS = (
         "FILE",
         "The same by what is in this file: a secret, or an Ed25519 key in PEM (EdDSA).",
     ),
+    Option(
+        "allow_origin",
+        _origin,
+        "ORIGIN",
+        "Pages of this origin may open a WebSocket, such as https://voice.example.org; '*': all. Without"
+        " it, those that this server itself serves.",
+        many=True,
+    ),
+    Option(
+        "trusted_proxy",
+        _network,
+        "ADDRESS",
+        "Believe X-Forwarded-For when it comes from this address, or from this network.",
+        many=True,
+    ),
     Option("max_participants", _integer(1, 10_000), "NUMBER", "Participants in a room at most."),
     Option("max_rooms", _integer(1, 1_000_000), "NUMBER", "Rooms at the same time at most."),
+    Option("max_server_participants", _MANY, "NUMBER", "Participants in all rooms at most."),
+    Option("max_connections", _MANY, "NUMBER", "Publishers and consumers in all rooms at most."),
+    Option(
+        "max_handshakes",
+        _MANY,
+        "NUMBER",
+        "Of those, the ones that are being set up at the same time; half of them for one address.",
+    ),
+    Option("max_sockets", _MANY, "NUMBER", "TCP connections at the same time at most."),
+    Option("address_sockets", _MANY_OR_NONE, "NUMBER", "Of those, for one address; 0: no limit."),
+    Option(
+        "address_socket_rate",
+        _MANY_OR_NONE,
+        "NUMBER",
+        "New TCP connections a second for one address, a minute's worth at once; 0: no limit.",
+    ),
+    Option("address_join_rate", _MANY_OR_NONE, "NUMBER", "Likewise, attempts to join a second."),
+    Option("address_message_rate", _MANY_OR_NONE, "NUMBER", "Likewise, messages a second."),
+    Option(
+        "join_timeout",
+        _integer(0, 86_400),
+        "SECONDS",
+        "Close a WebSocket that has been in no room for so long; 0: never.",
+    ),
     Option(
         "resume_grace",
         _integer(0, 3600),

@@ -36,6 +36,9 @@ _DISCARD_PORT = 9
 """In the m-line of an offer whose addresses are all candidates (RFC 8840 §4.1.1)."""
 
 _OPUS_CHANNELS = 2
+
+MAX_ANSWER_SIZE = 16 * 1024
+"""Characters of an answer that is looked at; browsers' have about 3,000."""
 """In the rtpmap of Opus always, whatever is coded (RFC 7587 §7)."""
 
 _OPUS_PARAMETERS = "minptime=10;useinbandfec=1"
@@ -149,6 +152,8 @@ def read_answer(answer: Answer) -> TransportParameters:
     Raises SignalingError (`bad_sdp`) for what is no SDP, and for an answer to anything but our offer: its
     one audio section, with Opus by our payload type, ICE credentials, a fingerprint and a DTLS role.
     """
+    if len(answer.sdp) > MAX_ANSWER_SIZE:
+        raise _bad_sdp(f"The answer has more than {MAX_ANSWER_SIZE} characters.")
     try:
         description = sdp.parse(answer.sdp)
     except sdp.SdpError as error:

@@ -31,11 +31,13 @@ from signaling.speech import Speech
 @dataclass(eq=False, slots=True)
 class Participant:
     """Somebody in a room. id: random, told to everyone in the room. send: takes a message for the
-    participant's socket, at once and without raising. grants: what it may do."""
+    participant's socket, at once and without raising. grants: what it may do. address_group: what its
+    address counts as to limits, empty if that is not known."""
 
     name: str
     send: Callable[[ServerMessage], None]
     grants: Grants = EVERYTHING_BUT_ADMIN
+    address_group: str = ""
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     muted: bool = False
     publication: Publication | None = None

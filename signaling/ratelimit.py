@@ -10,6 +10,8 @@ class TokenBucket:
     larger: who goes on all the same is told by `debt`, who slows down is soon out of it.
     """
 
+    __slots__ = ("_at", "_burst", "_rate", "_tokens")
+
     def __init__(self, rate: float, burst: float, now: float) -> None:
         self._rate = rate
         self._burst = burst

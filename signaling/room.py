@@ -21,6 +21,7 @@ from typing import Any
 
 from relay import SILENCE, CloseReason, ConnectionState, IceCandidate, ParameterError
 from signaling import events
+from signaling.capacity import Capacity
 from signaling.errors import ErrorCode, SignalingError
 from signaling.events import Observers
 from signaling.media import MediaRelay
@@ -71,13 +72,20 @@ logger = logging.getLogger(__name__)
 
 class Room:
     """Participants who hear each other. name: unique on the server. observers: who is told what happens,
-    nobody if None."""
+    nobody if None. capacity: the server's, for connections."""
 
-    def __init__(self, name: str, relay: MediaRelay, observers: Observers | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        relay: MediaRelay,
+        observers: Observers | None = None,
+        capacity: Capacity | None = None,
+    ) -> None:
         self.name = name
         self.participants: dict[str, Participant] = {}
         self._relay = relay
         self._observers = observers or Observers()
+        self._capacity = capacity or Capacity()
         self._publications: dict[str, Publication] = {}
 
     def join(self, participant: Participant) -> list[ParticipantInfo]:
@@ -159,7 +167,9 @@ class Room:
             raise _forbidden("Your access token does not let you publish.")
         if participant.publication is not None:
             raise _wrong_state("You have a publisher already; close it before you create another.")
+        self._capacity.check(participant.address_group)
         media = self._relay.create_publisher(self.name)
+        self._capacity.follow(media, participant.address_group)
         media.muted = participant.muted
         publication = Publication(participant, media)
         participant.publication = self._publications[media.id] = publication
@@ -248,7 +258,9 @@ class Room:
         if not participant.grants.subscribe:
             raise _forbidden("Your access token does not let you listen.")
         publication = self._consumable_publication(participant, message.publisher_id)
+        self._capacity.check(participant.address_group)
         media = self._relay.create_consumer(publication.media)
+        self._capacity.follow(media, participant.address_group)
         subscription = Subscription(participant, publication, media)
         participant.subscriptions[media.id] = subscription
         publication.subscriptions[participant.id] = subscription

@@ -9,11 +9,13 @@ import logging
 from collections.abc import Callable
 
 from signaling.access import Access, Grants
+from signaling.capacity import Capacity
 from signaling.errors import ErrorCode, SignalingError
 from signaling.events import Observers, RoomEnded, RoomStarted
 from signaling.media import MediaRelay
 from signaling.messages import Reason, ServerMessage
 from signaling.participant import Participant
+from signaling.refusals import Refusal, Refusals
 from signaling.resumption import Place, Places
 from signaling.room import Room
 
@@ -21,9 +23,10 @@ logger = logging.getLogger(__name__)
 
 
 class Rooms:
-    """Rooms by their name. max_rooms: at the same time; max_participants: in each. access: who may come
-    in, everybody if None. resume_grace: seconds that somebody whose socket is lost is waited for.
-    observers: who is told what happens in them, nobody if None."""
+    """Rooms by their name. max_rooms: at the same time; max_participants: in each; max_server_participants:
+    in all. access: who may come in, everybody if None. capacity: for connections. refusals: counts who is
+    turned away. resume_grace: seconds that somebody whose socket is lost is waited for. observers: who is
+    told what happens in them, nobody if None."""
 
     def __init__(
         self,
@@ -31,14 +34,20 @@ class Rooms:
         *,
         max_rooms: int,
         max_participants: int,
+        max_server_participants: int = 10_000,
         access: Access | None = None,
+        capacity: Capacity | None = None,
+        refusals: Refusals | None = None,
         resume_grace: float = 0,
         observers: Observers | None = None,
     ) -> None:
         self._relay = relay
         self._max_rooms = max_rooms
         self._max_participants = max_participants
+        self._max_server_participants = max_server_participants
         self._access = access or Access()
+        self._capacity = capacity or Capacity()
+        self._refusals = refusals or Refusals()
         self._observers = observers or Observers()
         self._rooms: dict[str, Room] = {}
         self._places = Places(resume_grace)
@@ -67,22 +76,37 @@ class Rooms:
         Raises SignalingError: `unauthorized` and `forbidden` for the token, `server_full` for one room
         too many, `room_full` for one participant.
         """
-        grants = self._access.enter(token, name, self._observers.now())
+        try:
+            grants = self._access.enter(token, name, self._observers.now())
+            self._check_places(name)
+        except SignalingError as error:
+            self._refusals.count(Refusal(error.code.value))
+            raise
         room = self._rooms.get(name)
         if room is None:
-            if len(self._rooms) >= self._max_rooms:
-                raise SignalingError(
-                    ErrorCode.SERVER_FULL,
-                    f"The server has no place for another room; {self._max_rooms} are open.",
-                )
-            room = self._rooms[name] = Room(name, self._relay, self._observers)
+            room = self._rooms[name] = Room(name, self._relay, self._observers, self._capacity)
             self._observers.tell(RoomStarted(name, at=self._observers.now()))
-        elif len(room.participants) >= self._max_participants:
+        return room, grants
+
+    def _check_places(self, name: str) -> None:
+        """Raises SignalingError when there is no place in the room of this name."""
+        room = self._rooms.get(name)
+        if room is None and len(self._rooms) >= self._max_rooms:
+            raise SignalingError(
+                ErrorCode.SERVER_FULL,
+                f"The server has no place for another room; {self._max_rooms} are open.",
+            )
+        if room is not None and len(room.participants) >= self._max_participants:
             raise SignalingError(
                 ErrorCode.ROOM_FULL,
                 f"The room has no place for another participant; {self._max_participants} are in it.",
             )
-        return room, grants
+        if self.participant_count >= self._max_server_participants:
+            raise SignalingError(
+                ErrorCode.SERVER_FULL,
+                "The server has no place for another participant;"
+                f" {self._max_server_participants} are on it.",
+            )
 
     def hold(
         self, room: Room, participant: Participant, superseded: Callable[[], None]
@@ -123,7 +147,9 @@ class Rooms:
         return place, next_token
 
     def expire(self, now: float) -> None:
-        """Take out who was waited for long enough; to be called several times a second."""
+        """Take out who was waited for long enough, and give up offers that nobody answers; to be called
+        several times a second."""
+        self._capacity.expire(now)
         for place in self._places.expired(now):
             self.leave(place.room, place.participant, Reason.DISCONNECTED)
 

@@ -20,12 +20,15 @@ from websockets import ConnectionClosed, Headers, Request, Response, State
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from signaling.errors import StartError
+from signaling.gate import RETRY_AFTER, STATUS, Arrival, Gate
+from signaling.limits import Addresses, AddressLimits
 from signaling.messages import Reason
 from signaling.monitoring import Api
-from signaling.outbox import Closing, Outbox
+from signaling.outbox import TRY_AGAIN_LATER, Closing, Outbox
+from signaling.refusals import Refusal, Refusals
 from signaling.rooms import Rooms
 from signaling.session import Session
-from signaling.site import METHODS, Site
+from signaling.site import METHODS, SECURITY_HEADERS, Page, Site, refusal_page
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +46,9 @@ CLOSE_TIMEOUT = 3.0
 LEVELS_INTERVAL = 0.2
 """Seconds between two looks at who is heard, and at who did not come back."""
 
+EXPIRY_INTERVAL = 1.0
+"""Seconds between two looks at sockets that are in no room."""
+
 GOING_AWAY = 1001
 UNSUPPORTED_DATA = 1003
 """Close codes (RFC 6455 §7.4.1)."""
@@ -55,7 +61,8 @@ class SignalingServer:
     """Serves rooms to WebSockets, and the site to browsers.
 
     host, port: where to listen; port 0 picks a free one. tls: for HTTPS, None for HTTP. api: answers what
-    it handles in the site's place.
+    it handles in the site's place. gate: who may ask for anything. refusals: counts what is turned away.
+    join_timeout: seconds that a WebSocket may be in no room; 0: for ever.
     """
 
     def __init__(
@@ -66,6 +73,9 @@ class SignalingServer:
         port: int,
         tls: ssl.SSLContext | None = None,
         api: Api | None = None,
+        gate: Gate | None = None,
+        refusals: Refusals | None = None,
+        join_timeout: float = 0,
     ) -> None:
         self._rooms = rooms
         self._site = site
@@ -73,9 +83,13 @@ class SignalingServer:
         self._host = host
         self._port = port
         self._tls = tls
+        self._refusals = refusals or Refusals()
+        self._gate = gate or Gate(Addresses(AddressLimits(), self._refusals), self._refusals)
+        self._join_timeout = join_timeout
         self._server: Server | None = None
-        self._outboxes: set[Outbox] = set()
-        self._sockets: WeakSet[ServerConnection] = WeakSet()
+        self._sessions: dict[Outbox, Session] = {}
+        self._sockets: WeakSet[_Socket] = WeakSet()
+        self._told: set[str] = set()
         self._shutting_down = False
         self._levels: asyncio.Task[None] | None = None
 
@@ -109,11 +123,17 @@ class SignalingServer:
 
     async def _turn_clock(self) -> None:
         loop = asyncio.get_running_loop()
+        expired = loop.time()
         while True:
             await asyncio.sleep(LEVELS_INTERVAL)
-            for due in (self._rooms.tell_levels, self._rooms.expire):
+            now = loop.time()
+            due = [self._rooms.tell_levels, self._rooms.expire]
+            if now - expired >= EXPIRY_INTERVAL:
+                expired = now
+                due += [session.expire for session in self._sessions.values()]
+            for do in due:
                 try:
-                    due(loop.time())
+                    do(now)
                 except Exception:
                     logger.exception("what is due in the rooms could not be done")
 
@@ -130,7 +150,7 @@ class SignalingServer:
         self.drain()
         if self._server is None:
             return
-        for outbox in self._outboxes:
+        for outbox in self._sessions:
             outbox.close(GOING_AWAY, "the server is shutting down")
         self._rooms.end_waiting(Reason.SHUTDOWN)
         # Browsers connect ahead of need, and scanners ask for nothing: neither is waited for.
@@ -143,17 +163,20 @@ class SignalingServer:
             await asyncio.gather(self._levels, return_exceptions=True)
 
     def _create_connection(self, *arguments: Any, **options: Any) -> ServerConnection:
-        """The library's own connection, which is known here before it has asked for anything."""
-        socket = ServerConnection(*arguments, **options)
+        """A connection that is known here before it has asked for anything."""
+        socket = _Socket(self._gate, *arguments, **options)
         self._sockets.add(socket)
         return socket
 
     async def _process_request(
         self, connection: ServerConnection, request: Request
     ) -> Response | None:
+        refusal = self._identify(cast(_Socket, connection), request)
+        if refusal is not None:
+            return _response(refusal, request.method)
         path = request.path.partition("?")[0]
         if path == WEBSOCKET_PATH and request.method in METHODS:
-            return None  # a WebSocket handshake, or 426 for what is none
+            return self._admit_page(request)  # a WebSocket handshake, or 426 for what is none
         if self._api is not None and self._api.handles(path):
             authorization = ", ".join(request.headers.get_all("Authorization"))
             page = await self._api.respond(request.method, request.path, authorization or None)
@@ -161,29 +184,62 @@ class SignalingServer:
             page = self._site.respond(
                 request.method, request.path, ", ".join(request.headers.get_all("If-None-Match"))
             )
-        headers = Headers(page.headers)
-        headers["Date"] = formatdate(usegmt=True)
-        headers["Connection"] = "close"
-        if page.status is not HTTPStatus.NOT_MODIFIED:
-            headers["Content-Length"] = str(len(page.body))
-        body = b"" if request.method == "HEAD" else page.body
-        return Response(page.status.value, page.status.phrase, headers, body)
+        return _response(page, request.method)
 
-    async def _serve(self, socket: ServerConnection) -> None:
+    def _identify(self, socket: _Socket, request: Request) -> Page | None:
+        if socket.arrival is None:  # cannot be: who was refused has no request
+            return refusal_page(STATUS[Refusal.SERVER_SOCKETS], RETRY_AFTER)
+        forwarded = request.headers.get_all("X-Forwarded-For")
+        refusal = self._gate.identify(socket.arrival, forwarded, socket.loop.time())
+        if refusal is None:
+            return None
+        return refusal_page(STATUS[refusal], RETRY_AFTER)
+
+    def _admit_page(self, request: Request) -> Response | None:
+        origins, hosts = (request.headers.get_all(name) for name in ("Origin", "Host"))
+        refusal = self._gate.admit_page(origins, hosts)
+        if refusal is None:
+            return None
+        self._tell_once(
+            "a page of another origin was refused a WebSocket; allow it by --allow-origin, or let the proxy"
+            " pass Host on"
+        )
+        logger.debug("refused: origin %s, host %s", origins, hosts)
+        return _response(refusal_page(STATUS[refusal]), request.method)
+
+    def _tell_once(self, sentence: str) -> None:
+        """Log what would be logged by everybody who likes."""
+        if sentence not in self._told:
+            self._told.add(sentence)
+            logger.warning(sentence)
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        socket = cast(_Socket, connection)
         outbox = Outbox(lambda payload: socket.send(payload, text=True))
-        session = Session(self._rooms, outbox, asyncio.get_running_loop().time())
-        self._outboxes.add(outbox)
+        session = Session(
+            self._rooms,
+            outbox,
+            socket.loop.time(),
+            None if socket.arrival is None else self._gate.visitor(socket.arrival),
+            self._refusals,
+            self._join_timeout,
+        )
+        self._sessions[outbox] = session
         reader = asyncio.create_task(self._read(socket, session, outbox))
         writer = asyncio.create_task(outbox.run())
         try:
             ends: set[asyncio.Future[Any]] = {reader, outbox.closed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._outboxes.discard(outbox)
+            del self._sessions[outbox]
             self._end(session, self._reason(socket, outbox))
             writer.cancel()
             if outbox.closed.done():
-                await _close(socket, outbox.closed.result())
+                closing = outbox.closed.result()
+                if closing.code == TRY_AGAIN_LATER:
+                    self._refusals.count(Refusal.SLOW_READER)
+                    logger.info("a socket was given up: %s", closing.reason)
+                await _close(socket, closing)
             await asyncio.gather(reader, writer, return_exceptions=True)
 
     async def _read(self, socket: ServerConnection, session: Session, outbox: Outbox) -> None:
@@ -196,6 +252,7 @@ class SignalingServer:
                     session.receive(frame, loop.time())
                 else:
                     session.end(Reason.DISCONNECTED)
+                    self._refusals.count(Refusal.NOT_TEXT)
                     outbox.close(UNSUPPORTED_DATA, "expected a text frame with a JSON object")
                 # Frames that came together are handed out without a pause; media goes in between.
                 await asyncio.sleep(0)
@@ -213,6 +270,51 @@ class SignalingServer:
         if not outbox.closed.done() and socket.close_code in _LEFT_CODES:
             return Reason.LEFT
         return Reason.DISCONNECTED
+
+
+class _Socket(ServerConnection):
+    """The library's own connection, behind the gate. arrival: None for one that was refused."""
+
+    def __init__(self, gate: Gate, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._gate = gate
+        self.arrival: Arrival | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        peer = transport.get_extra_info("peername")
+        arrived = self._gate.arrive(peer[0] if peer else "", self.loop.time())
+        if isinstance(arrived, Refusal):
+            # The library never hears of it: it would wait for a request, and read it.
+            _refuse(cast(asyncio.Transport, transport), arrived)
+            return
+        self.arrival = arrived
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.arrival is not None:
+            self._gate.leave(self.arrival)
+        super().connection_lost(exc)
+
+
+def _refuse(transport: asyncio.Transport, refusal: Refusal) -> None:
+    """Answer a request that nobody has read, and close."""
+    transport.set_protocol(asyncio.Protocol())
+    response = _response(refusal_page(STATUS[refusal], RETRY_AFTER), "GET")
+    transport.write(response.serialize())
+    transport.close()
+
+
+def _response(page: Page, method: str) -> Response:
+    headers = Headers(page.headers)
+    for name, value in SECURITY_HEADERS:
+        if name not in headers:
+            headers[name] = value
+    headers["Date"] = formatdate(usegmt=True)
+    headers["Connection"] = "close"
+    if page.status is not HTTPStatus.NOT_MODIFIED:
+        headers["Content-Length"] = str(len(page.body))
+    body = b"" if method == "HEAD" else page.body
+    return Response(page.status.value, page.status.phrase, headers, body)
 
 
 def _reason(error: OSError | ValueError) -> str:

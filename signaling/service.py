@@ -8,14 +8,19 @@ import signal
 import ssl
 from collections.abc import Callable
 from dataclasses import asdict
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from relay import IceCandidate, ParameterError, PlaneKind, Relay, RelayConfig, RelayError
 from signaling.access import Access, Key, KeyFault
+from signaling.capacity import Capacity
 from signaling.config import ANNOUNCE_LOCAL, Config
 from signaling.errors import ConfigError, StartError
 from signaling.events import Observers
+from signaling.gate import Gate
+from signaling.limits import Addresses, AddressLimits
 from signaling.monitoring import Monitor, Settings
+from signaling.origins import Origins
+from signaling.refusals import Refusals
 from signaling.rooms import Rooms
 from signaling.server import SignalingServer
 from signaling.site import Site
@@ -61,12 +66,17 @@ class Service:
         tls = _tls(config)
         self._relay = _relay(config)
         self.observers = Observers()
+        self.refusals = Refusals()
+        self._capacity = Capacity(config.max_connections, config.max_handshakes, self.refusals)
         self._rooms = Rooms(
             self._relay,
             max_rooms=config.max_rooms,
             max_participants=config.max_participants,
+            max_server_participants=config.max_server_participants,
             resume_grace=config.resume_grace,
             access=self.access,
+            capacity=self._capacity,
+            refusals=self.refusals,
             observers=self.observers,
         )
         site = Site(self._health)
@@ -74,7 +84,15 @@ class Service:
             self._relay, self._rooms, self.observers, self.access, version, _monitoring(config)
         )
         self._server = SignalingServer(
-            self._rooms, site, config.host, config.port, tls, self._monitor.api
+            self._rooms,
+            site,
+            config.host,
+            config.port,
+            tls,
+            self._monitor.api,
+            _gate(config, self.refusals),
+            self.refusals,
+            config.join_timeout,
         )
 
     @property
@@ -162,7 +180,24 @@ class Service:
             "retransmissions_refused": media.retransmissions_refused,
             "forward_latency": asdict(media.forward_latency),
             "drops": media.drops,
+            "refusals": self.refusals.as_dict(),
         }
+
+
+def _gate(config: Config, refusals: Refusals) -> Gate:
+    limits = AddressLimits(
+        config.address_sockets,
+        config.address_socket_rate,
+        config.address_join_rate,
+        config.address_message_rate,
+    )
+    return Gate(
+        Addresses(limits, refusals),
+        refusals,
+        config.max_sockets,
+        Origins(config.allow_origin),
+        [ip_network(proxy) for proxy in config.trusted_proxy],
+    )
 
 
 def access_of(config: Config) -> Access:

@@ -10,6 +10,7 @@ import logging
 from typing import Protocol
 
 from signaling.errors import ErrorCode, SignalingError
+from signaling.limits import Visitor
 from signaling.messages import (
     AnyClientMessage,
     ConsumerCandidate,
@@ -29,6 +30,7 @@ from signaling.messages import (
 )
 from signaling.participant import Participant
 from signaling.ratelimit import TokenBucket
+from signaling.refusals import Refusal, Refusals
 from signaling.room import Room
 from signaling.rooms import Rooms
 
@@ -64,11 +66,26 @@ class Outlet(Protocol):
 
 
 class Session:
-    """What one client is to the server. now: the time in seconds, on the clock that `receive` gets."""
+    """What one client is to the server. now: the time in seconds, on the clock that `receive` gets.
+    visitor: who is behind it, for the limits of an address; None for nobody that has any. refusals: counts
+    what is turned away. join_timeout: seconds that it may be in no room; 0: for ever."""
 
-    def __init__(self, rooms: Rooms, outlet: Outlet, now: float) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        outlet: Outlet,
+        now: float,
+        visitor: Visitor | None = None,
+        refusals: Refusals | None = None,
+        join_timeout: float = 0,
+    ) -> None:
         self._rooms = rooms
         self._outlet = outlet
+        self._visitor = visitor
+        self._group = "" if visitor is None else visitor.group
+        self._refusals = refusals or Refusals()
+        self._join_timeout = join_timeout
+        self._outside_since: float | None = now
         self._bucket = TokenBucket(MESSAGE_RATE, MESSAGE_BURST, now)
         self._place: tuple[Room, Participant] | None = None
         self._joined_before = False
@@ -108,26 +125,52 @@ class Session:
             (room, participant), self._place = self._place, None
             self._rooms.lose(room, participant, now)
 
+    def expire(self, now: float) -> None:
+        """Close the socket if it has been in no room for too long; to be called every few seconds."""
+        if self._place is not None:
+            self._outside_since = None
+        elif self._outside_since is None:
+            self._outside_since = now
+        elif self._join_timeout and now - self._outside_since >= self._join_timeout:
+            self._refusals.count(Refusal.NOT_JOINED)
+            self._outlet.close(POLICY_VIOLATION, "no room was joined")
+            self.end(Reason.DISCONNECTED)
+
     def _admit(self, frame: str, now: float) -> None:
         if self._bucket.take(now):
-            return
+            if self._visitor is None or self._visitor.may_send(now):
+                return
+            limit = "your address sends more than it may"
+        else:
+            limit = f"at most {MESSAGE_RATE:g} a second are handled"
+            self._refusals.count(Refusal.SOCKET_MESSAGES)
         if self._bucket.debt > MAX_DEBT:
+            self._refusals.count(Refusal.SOCKET_FLOOD)
             self._outlet.close(POLICY_VIOLATION, "messages kept coming too fast")
             self.end(Reason.DISCONNECTED)
         raise SignalingError(
-            ErrorCode.RATE_LIMITED,
-            f"Messages come too fast; at most {MESSAGE_RATE:g} a second are handled.",
-            request_id(frame),
+            ErrorCode.RATE_LIMITED, f"Messages come too fast; {limit}.", request_id(frame)
         )
+
+    def _admit_entry(self, now: float) -> None:
+        """Joining may be tried so often only: by that keys are guessed, and rooms kept busy."""
+        if self._visitor is not None and not self._visitor.may_join(now):
+            raise SignalingError(
+                ErrorCode.RATE_LIMITED, "Your address joins too often; wait a minute."
+            )
 
     def _handle(self, message: AnyClientMessage, now: float) -> ServerMessage | None:
         match message:
             case JoinRoom():
+                self._admit_entry(now)
                 return self._join(message)
             case ResumeRoom():
+                self._admit_entry(now)
                 return self._resume(message, now)
             case PublisherCandidate() | ConsumerCandidate():
                 self._bucket.give_back(1 - CANDIDATE_COST)
+                if self._visitor is not None:
+                    self._visitor.give_back(1 - CANDIDATE_COST)
         if self._place is None:
             raise SignalingError(
                 ErrorCode.WRONG_STATE, "You are in no room; join one by join_room first."
@@ -144,7 +187,8 @@ class Session:
                 ErrorCode.WRONG_STATE, "You are in a room already; leave it by leave_room first."
             )
         room, grants = self._rooms.enter(message.room, message.token)
-        participant = Participant(grants.name or message.name, self._outlet.send, grants)
+        name = grants.name or message.name
+        participant = Participant(name, self._outlet.send, grants, self._group)
         others = room.join(participant)
         self._place = room, participant
         self._joined_before = True
@@ -167,6 +211,7 @@ class Session:
         )
         room, participant = self._place = place.room, place.participant
         self._joined_before = True
+        participant.address_group = self._group
         return RoomResumed(
             room=room.name,
             participant_id=participant.id,

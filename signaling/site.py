@@ -34,11 +34,38 @@ _CONTENT_TYPES = {
 }
 _OTHER_CONTENT_TYPE = "application/octet-stream"
 
-_COMMON_HEADERS = (
-    ("X-Content-Type-Options", "nosniff"),
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        # Nothing but files of this server, and nothing inline: a name that somebody chose can never
+        # become a script. 'self' holds for the WebSocket of the same host, too (CSP3 §6.7.2.8).
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+SECURITY_HEADERS = (
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    (
+        "Permissions-Policy",
+        "microphone=(self), speaker-selection=(self), clipboard-write=(self), camera=(),"
+        " display-capture=(), geolocation=(), payment=(), usb=()",
+    ),
     # The room's name is in the address of the page; it is nobody else's business.
     ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
 )
+"""Of every response. The last one is for browsers that do not know `frame-ancestors`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +123,23 @@ class Site:
         return _file_page(file, if_none_match)
 
 
+def refusal_page(status: HTTPStatus, retry_after: int | None = None) -> Page:
+    """The answer to who is turned away. retry_after: seconds."""
+    headers = () if retry_after is None else (("Retry-After", str(retry_after)),)
+    return _page(status, _TEXT, f"{status.description or status.phrase}.\n".encode(), *headers)
+
+
 def _file_page(file: _File, if_none_match: str | None) -> Page:
     # no-cache: keep it, but ask each time, so that page and server are never of different versions.
     headers = ("ETag", file.etag), ("Cache-Control", "no-cache")
     known = {tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")}
     if file.etag in known or "*" in known:
-        return Page(HTTPStatus.NOT_MODIFIED, (*headers, *_COMMON_HEADERS), b"")
+        return Page(HTTPStatus.NOT_MODIFIED, (*headers, *SECURITY_HEADERS), b"")
     return _page(HTTPStatus.OK, file.content_type, file.content, *headers)
 
 
 def _page(status: HTTPStatus, content_type: str, body: bytes, *headers: tuple[str, str]) -> Page:
-    return Page(status, (("Content-Type", content_type), *headers, *_COMMON_HEADERS), body)
+    return Page(status, (("Content-Type", content_type), *headers, *SECURITY_HEADERS), body)
 
 
 def _read_folder(folder: Traversable, prefix: str) -> Iterator[tuple[str, _File]]:

@@ -18,6 +18,7 @@ import pytest
 from relay import DropReason
 from signaling import config
 from signaling.__main__ import main
+from signaling.refusals import Refusal
 from signaling.service import Service
 
 ROOT = Path(__file__).parents[1]
@@ -129,6 +130,13 @@ def test_every_drop_reason_is_explained() -> None:
 
     assert [row[0] for row in rows] == [f"`{reason}`" for reason in DropReason]
     assert all(meaning and grows for _, meaning, grows in rows)
+
+
+def test_every_refusal_is_explained() -> None:
+    rows = _rows(TROUBLESHOOTING, "refusal")
+
+    assert [row[0] for row in rows] == [f"`{refusal}`" for refusal in Refusal]
+    assert all(what and remedy for _, what, remedy in rows)
 
 
 @each_document

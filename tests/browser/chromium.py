@@ -85,6 +85,8 @@ class Chromium:
         self._playwright: Playwright | None = playwright
         self._browser = browser
         self._process = process
+        self.bypass_csp = False
+        """Whether pages may load what their security policy forbids, such as a test's own worklet."""
 
     @classmethod
     async def launch(cls, executable: str = EXECUTABLE, *arguments: str) -> Chromium:
@@ -100,7 +102,9 @@ class Chromium:
             raise
 
     async def page(self, url: str, preload: Sequence[str] = ()) -> ChromiumPage:
-        context = await self._browser.new_context(permissions=["microphone"])
+        context = await self._browser.new_context(
+            permissions=["microphone"], bypass_csp=self.bypass_csp
+        )
         for source in preload:
             await context.add_init_script(source)
         tab = await context.new_page()

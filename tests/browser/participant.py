@@ -57,12 +57,13 @@ class Participant:
         room: str,
         preload: Sequence[str] = (),
         origin: str | None = None,
+        fragment: str = "",
     ) -> Participant:
         """Opens the room's link; does not join yet. preload: scripts beside the usual ones. origin: the
-        server's, where it is not the one on loopback."""
+        server's, where it is not the one on loopback. fragment: the end of the link."""
         usual = [script("microphone.js", {"frequency": TONES[name]})]
         usual += [script(file) for file in _PRELOAD]
-        url = f"{origin or server.url}/?{urlencode({'room': room, 'name': name})}"
+        url = f"{origin or server.url}/?{urlencode({'room': room, 'name': name})}{fragment}"
         return cls(name, await browser.page(url, [*usual, *preload]))
 
     async def join(self) -> None:

@@ -55,7 +55,7 @@ def inspect(service: Service) -> Inspection:
             "ICE agents": len(router.ice._agents),
             "ICE transactions": len(router.ice.transactions),
             "connections": len(relay._connections),
-            "outboxes": len(service._server._outboxes),
+            "outboxes": len(service._server._sessions),
         },
         datagrams_received=stats.datagrams_received,
         rtp_packets_received=stats.rtp_packets_received,

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from signaling.access import Access
+from signaling.capacity import Capacity
 from signaling.events import Event, Observers
 from signaling.messages import Reason, ServerMessage, encode
 from signaling.rooms import Rooms
@@ -154,6 +155,7 @@ class Lab:
         max_rooms: int = 10,
         max_participants: int = 10,
         access: Access | None = None,
+        capacity: Capacity | None = None,
         resume_grace: float = 0,
         relay: Any = None,
     ) -> None:
@@ -167,6 +169,7 @@ class Lab:
             max_rooms=max_rooms,
             max_participants=max_participants,
             access=access,
+            capacity=capacity,
             resume_grace=resume_grace,
             observers=self.observers,
         )

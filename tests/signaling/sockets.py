@@ -12,6 +12,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from relay import Relay, RelayConfig
+from signaling.gate import Gate
 from signaling.rooms import Rooms
 from signaling.server import SignalingServer
 from signaling.site import Site
@@ -40,12 +41,15 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def running(resume_grace: float = 0) -> AsyncIterator[Service]:
+async def running(
+    resume_grace: float = 0, gate: Gate | None = None, join_timeout: float = 0
+) -> AsyncIterator[Service]:
     """A server on loopback with free ports, which is empty in the end."""
     relay = Relay(RelayConfig(media_hosts=("127.0.0.1",), media_port=0))
     await relay.start()
     rooms = Rooms(relay, max_rooms=10, max_participants=10, resume_grace=resume_grace)
-    server = SignalingServer(rooms, Site(lambda: {"status": "ok"}), "127.0.0.1", 0)
+    site = Site(lambda: {"status": "ok"})
+    server = SignalingServer(rooms, site, "127.0.0.1", 0, gate=gate, join_timeout=join_timeout)
     await server.start()
     service = Service(relay, rooms, server)
     try:
