@@ -35,12 +35,9 @@ class Board:
         self.page = page
 
     async def text(self, selector: str) -> str:
-        """Of the first element, "" while there is none."""
-        text: str = await self.page.evaluate(
-            "(it) => (document.querySelector(it)?.innerText ?? '').replaceAll('\\u00a0', ' ')",
-            selector,
-        )
-        return text
+        """Of the first element that is shown, "" while there is none."""
+        texts = await self.texts(selector)
+        return texts[0] if texts else ""
 
     async def texts(self, selector: str) -> list[str]:
         """Of every element that is shown."""
