@@ -43,6 +43,8 @@ class Archive:
                 return self._room
             case ("rooms", _, "diagnosis"):
                 return self._room_diagnosis
+            case ("participations",):
+                return self._participations
             case ("participations", _):
                 return self._participation
             case ("participations", _, "diagnosis"):
@@ -73,6 +75,18 @@ class Archive:
             body, truncated = _found(await self._ask(lambda ask: exports.room(ask, session)))
             return csv_page(body, f"room-{session}.csv", truncated=truncated)
         return page(_found(await self._ask(_dumped(queries.room, session))))
+
+    async def _participations(self, parameters: Parameters) -> Page:
+        begin, end = parameters.period(0, MAX_TIME)
+        name = parameters.text("name")
+        limit = parameters.integer("limit", 100, 1, 1000)
+        if name is None:
+            raise bad_request("name: expected some letters of a name.")
+
+        def question(ask: Question) -> bytes:
+            return json_bytes(queries.named_participations(ask, name, begin, end, limit))
+
+        return page(await self._ask(question))
 
     async def _participation(self, parameters: Parameters) -> Page:
         key = _id(parameters, 4)

@@ -49,6 +49,7 @@ class Imagined:
         routes: dict[str, Callable[[], Json]] = {
             "live": self.live,
             "history/rooms": self.past_rooms,
+            "history/participations": self.found,
             "history/timeline": self.timeline,
             "history/rooms/r0": self.room,
             "history/rooms/r0/diagnosis": self.room_diagnosis,
@@ -138,6 +139,13 @@ class Imagined:
             )
         rooms.sort(key=lambda room: -float(str(room["started_at"])))
         return {"rooms": rooms, "next": None}
+
+    def found(self) -> Json:
+        people = [
+            {**each, "session_id": "r0", "room": LONG_ROOM}
+            for each in self.room()["participations"][:5]
+        ]
+        return {"participations": people, "truncated": False}
 
     def timeline(self) -> Json:
         chance = random.Random(self._seed)

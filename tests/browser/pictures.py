@@ -65,10 +65,8 @@ def _unfilter(kind: int, line: Pixels, above: Pixels, size: int) -> Pixels:
     done = bytearray(len(line))
     for place, value in enumerate(line.tolist()):
         channel, up = place % size, int(above[place])
-        if kind == 3:
-            guess = (left[channel] + up) // 2
-        else:
-            guess = _paeth(left[channel], up, corner[channel])
+        mean, paeth = (left[channel] + up) // 2, _paeth(left[channel], up, corner[channel])
+        guess = mean if kind == 3 else paeth
         left[channel] = done[place] = (value + guess) & 0xFF
         corner[channel] = up
     return np.frombuffer(bytes(done), np.uint8)

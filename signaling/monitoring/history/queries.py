@@ -19,6 +19,9 @@ from signaling.monitoring.meters import Quality
 MAX_POINTS = 4000
 """Of one curve; more are put together."""
 
+STRIP_POINTS = 120
+"""Of one person in a room, over the whole of its time."""
+
 MAX_EVENTS = 5000
 MAX_PARTICIPATIONS = 2000
 MAX_CONNECTIONS = 2000
@@ -78,16 +81,18 @@ def room(question: Question, session: str) -> Json | None:
         return None
     people = participations(question, session)
     happened = _events(question, [row["id"] for row in people])
-    windows = [
-        (row["at"], unpack_window(row["at"], row["data"]))
-        for row in _windows(question, [row["id"] for row in people])
-    ]
+    courses = {person["id"]: windows_of(question, person["id"]) for person in people}
+    everything = [window for course in courses.values() for window in course]
+    width = _strip_width(everything)
     truncated = len(people) == MAX_PARTICIPATIONS or len(happened) > MAX_EVENTS
     return {
         **{name: found[name] for name in found.keys()[1:]},
-        "participations": [participation_json(row) for row in people],
+        "participations": [
+            {**participation_json(row), "strip": _strip(courses[row["id"]], width)}
+            for row in people
+        ],
         "events": happened[:MAX_EVENTS],
-        "curve": _room_curve(windows),
+        "curve": _room_curve([(window.at, window) for window in everything]),
         "truncated": truncated,
     }
 
@@ -120,6 +125,25 @@ def participations(question: Question, session: str) -> list[Row]:
         f"{_PARTICIPATION} WHERE s.key = ? ORDER BY p.joined_at LIMIT ?",
         (session, MAX_PARTICIPATIONS),
     ).fetchall()
+
+
+def named_participations(
+    question: Question, name: str, begin: float, end: float, limit: int
+) -> Json:
+    """Whose name, or identity, has these letters, the latest first."""
+    found = question.database.execute(
+        f"""{_PARTICIPATION} WHERE p.joined_at <= :end AND (p.left_at IS NULL OR p.left_at >= :begin)
+            AND (instr(lower(p.name), lower(:name)) OR instr(lower(p.identity), lower(:name)))
+        ORDER BY p.joined_at DESC LIMIT :limit""",
+        {"name": name, "begin": begin, "end": end, "limit": limit + 1},
+    ).fetchall()
+    return {
+        "participations": [
+            {**participation_json(row), "session_id": row["session"], "room": row["room"]}
+            for row in found[:limit]
+        ],
+        "truncated": len(found) > limit,
+    }
 
 
 def find_participation(question: Question, key: str) -> Row | None:
@@ -258,6 +282,32 @@ def _events_of(question: Question, id: int, consumers: bool) -> Iterator[Json]:
         yield event(row["at"], row["kind"], **json.loads(row["detail"]))
     if person["left_at"] is not None:
         yield event(person["left_at"], "left", reason=person["reason"])
+
+
+def _strip_width(windows: list[Window]) -> float:
+    """Seconds of a point in the strips of a room."""
+    times = [window.at for window in windows]
+    span = max(times) - min(times) + 10 if times else 10
+    return 10.0 * math.ceil(span / 10 / STRIP_POINTS)
+
+
+def _strip(windows: list[Window], width: float) -> list[list[float | None]]:
+    """How somebody fared, in few points: since when, and the lowest score in it. One without a score stands
+    where nothing was measured after the last."""
+    points: list[list[float | None]] = []
+    end = -math.inf
+    for window in windows:
+        begin = window.at - window.interval
+        start = points[-1][0] if points else None
+        if start is None or begin > end + 1 or begin >= start + width:
+            if points and begin > end + 1:
+                points.append([end, None])
+            points.append([begin, window.worst])
+        elif window.worst is not None:
+            known = points[-1][1]
+            points[-1][1] = window.worst if known is None else min(known, window.worst)
+        end = window.at
+    return [[at, _rounded(score)] for at, score in points]
 
 
 def _room_curve(windows: list[tuple[float, Window]]) -> list[Json]:

@@ -127,7 +127,11 @@ export class CallView {
       this.#diagnosisPlace,
       diagnosis.error ? h("p.soft", {}, faultWords(diagnosis.error)) : callDiagnosis(diagnosis, show),
     );
-    const events = happeningsOf(answer.events ?? [], new Map([[call.id, call.name]]));
+    const names = (answer.connections ?? []).map((/** @type {Json} */ each) => [
+      each.speaker_id,
+      each.speaker_name ?? "",
+    ]);
+    const events = happeningsOf(answer.events ?? [], new Map([...names, [call.id, call.name]]));
     this.#drawCurves(charts, call, answer, events);
     const drawn = charts.element.previousElementSibling;
     this.element.querySelector(".symbol-legend")?.remove();

@@ -5,6 +5,7 @@ import { ChartGroup } from "./chartgroup.js";
 import { roomTimeOf, series } from "./data.js";
 import { h, renew } from "./elements.js";
 import { addDays, dayStart, dayWords, isoDay, percent, rate, scoreText, span, whole } from "./format.js";
+import { PeopleFinder } from "./peoplefinder.js";
 import { loading, nothingHere, takeAway } from "./pagehead.js";
 import { RoomList } from "./roomlist.js";
 import { formatRoute } from "./route.js";
@@ -46,6 +47,7 @@ export class HistoryView {
   });
   #charts = new ChartGroup(CHARTS, "Time in this span", () => {});
   #rooms = new RoomList();
+  #people = new PeopleFinder((query) => this.#find(query));
   #summary = h("p.summary", { role: "status" });
   #title = h("h1", { tabindex: "-1" });
   #line = h("section.curves", { "aria-labelledby": "line-title" }, h("h2", { id: "line-title" }, "Time line"));
@@ -121,6 +123,16 @@ export class HistoryView {
       [],
     );
     this.#rooms.show(rooms, this.#span, now);
+    this.#people.show(this.#span);
+  }
+
+  /** @param {{name: string, from: number, to: number, limit: number}} query */
+  async #find(query) {
+    try {
+      return /** @type {Json} */ (await this.#context.api.get("history/participations", query));
+    } catch {
+      return null; // the other questions of this page tell that there is no answer
+    }
   }
 
   #arrange() {
@@ -138,6 +150,7 @@ export class HistoryView {
         this.#picker.element,
       ),
       this.#line,
+      this.#people.element,
       this.#rooms.element,
     );
     if (hadFocus) {

@@ -72,6 +72,16 @@ export const DROPS = {
     words: "Older than the pause that came after it: a few after unmuting.",
     weight: "usual",
   },
+  rtp_redundant: {
+    name: "Late, but not missed",
+    words: "It came after all, when redundant audio had already stood in for it.",
+    weight: "usual",
+  },
+  red_malformed: {
+    name: "Unreadable redundant audio",
+    words: "It cannot be taken apart, or holds something else than Opus: a faulty client.",
+    weight: "look",
+  },
   srtp_unauthenticated: {
     name: "Changed voice packet",
     words: "Its tag does not match: somebody changes or forges packets.",

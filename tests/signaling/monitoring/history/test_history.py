@@ -68,6 +68,58 @@ async def test_a_room_with_its_people_events_and_curve(feeder: Feeder) -> None:
     assert await feeder.history.ask(lambda ask: queries.room(ask, "nothing")) is None
 
 
+async def test_everybody_in_a_room_as_a_strip(
+    feeder: Feeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "STRIP_POINTS", 4)
+    feeder.events(*conversation())
+    session = feeder.history.session("a")
+    assert session is not None
+    for number, score in enumerate((4.4, 2.0, 4.4, None, 4.4, 4.4, 4.4, 4.4), 1):
+        now = BEGIN + 10 * number
+        people = [sample("a", "ada", quality(now, score))] if score else []
+        feeder.window(now, *people)
+    await feeder.everything_written()
+    room = await feeder.history.ask(lambda ask: queries.room(ask, session))
+
+    assert room is not None
+    ada, bob = room["participations"]
+    assert [(at - BEGIN, score and round(score, 1)) for at, score in ada["strip"]] == [
+        (0, 2.0),
+        (20, 4.4),
+        (30, None),
+        (40, 4.4),
+        (60, 4.4),
+    ]
+    assert bob["strip"] == []
+
+
+async def test_somebody_is_found_by_name(feeder: Feeder) -> None:
+    for room, at in (("a", BEGIN), ("b", BEGIN + 500)):
+        feeder.events(
+            events.RoomStarted(room, at=at),
+            events.ParticipantJoined(room, f"{room}1", "Ada Ö", "ada@example.org", at=at),
+            events.ParticipantJoined(room, f"{room}2", "Bob %", at=at),
+            events.ParticipantLeft(room, f"{room}1", "left", at=at + 100),
+        )
+    await feeder.everything_written()
+
+    async def found(name: str, begin: float = 0, limit: int = 10) -> list[str]:
+        answer = await feeder.history.ask(
+            lambda ask: queries.named_participations(ask, name, begin, 1e11, limit)
+        )
+        assert answer["truncated"] is (limit == 1)
+        return [
+            f"{each['participation_id']} in {each['room']}" for each in answer["participations"]
+        ]
+
+    assert await found("aDa") == ["b1 in b", "a1 in a"]
+    assert await found("EXAMPLE.org", begin=BEGIN + 300) == ["b1 in b"]
+    assert await found("%") == ["b2 in b", "a2 in a"]
+    assert await found("a", limit=1) == ["b1 in b"]
+    assert await found("' OR 1") == []
+
+
 async def test_a_participation_connection_by_connection(feeder: Feeder) -> None:
     session = await talk(feeder)
     bob = await feeder.history.ask(lambda ask: queries.participation(ask, "bob"))
@@ -265,6 +317,7 @@ async def test_the_archive_answers(feeder: Feeder) -> None:
         "rooms",
         f"rooms/{session}",
         f"rooms/{session}/diagnosis",
+        "participations?name=bo",
         "participations/bob",
         "participations/bob/diagnosis",
         "timeline",
@@ -280,6 +333,7 @@ async def test_the_archive_answers(feeder: Feeder) -> None:
         ("rooms/nothing", "not_found"),
         ("rooms/..%2f", "not_found"),
         ("participations/nobody/diagnosis", "not_found"),
+        ("participations", "bad_request"),
         ("rooms?cursor=x", "bad_request"),
         ("rooms?cursor=nan~1", "bad_request"),
         (f"rooms?cursor=1~{'9' * 30}", "bad_request"),
