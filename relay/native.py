@@ -35,7 +35,7 @@ try:
 except ImportError:  # it was installed without a compiler
     _native = None
 
-INTERFACE = 4
+INTERFACE = 5
 """Which of the extension's interfaces this module speaks; one that an older version left is of no use."""
 
 AVAILABLE: bool = getattr(_native, "INTERFACE", None) == INTERFACE
@@ -246,7 +246,7 @@ class NativePlane:
         nack: bool = False,
     ) -> NativeSink:
         """A new sink, which sends by `path`; its first packet follows `sequence` and `timestamp`."""
-        context = SrtpContext.outbound(keys, ssrc, repeats=nack)
+        context = SrtpContext.outbound(keys, ssrc, repeats=nack, call=_native.call_apart)
         port, name = self._ports[path.local][0], pack_sockaddr(path.remote)
         numbers = ssrc, sequence, timestamp
         return NativeSink(

@@ -10,6 +10,7 @@ safe between threads, and the two kinds of packets may be handled by different o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +71,19 @@ def function_address(name: str) -> int:
     return int(ffi.cast("uintptr_t", ffi.addressof(_binding.lib, name)))
 
 
+Call = Callable[[int, int, int], int]
+"""Calls a C function by its address with two pointers; returns its int."""
+
+
+def _create(policy: Policy, call: Call) -> Any:
+    """A new `srtp_t *`, freed with the object."""
+    srtp = ffi.new("srtp_t *")
+    addresses = (int(ffi.cast("uintptr_t", pointer)) for pointer in (srtp, policy._policy))
+    if call(function_address("srtp_create"), *addresses):
+        raise MemoryError("srtp_create")
+    return ffi.gc(srtp, lambda made: _binding.lib.srtp_dealloc(made[0]))
+
+
 class SrtpContext:
     """A libsrtp context: keys and, per SSRC, rollover counter and replay list.
 
@@ -78,8 +92,12 @@ class SrtpContext:
 
     __slots__ = ("_owner", "handle", "tag_length")
 
-    def __init__(self, policy: Policy, tag_length: int) -> None:
-        self._owner = pylibsrtp.Session(policy)
+    def __init__(self, policy: Policy, tag_length: int, call: Call | None = None) -> None:
+        if call is None:
+            self._owner = pylibsrtp.Session(policy)
+        else:
+            self._owner = pylibsrtp.Session()  # an empty one, whose srtp_t is replaced
+            self._owner._srtp = _create(policy, call)
         self.handle = self._owner._srtp[0]
         self.tag_length = tag_length
 
@@ -98,12 +116,15 @@ class SrtpContext:
         )
 
     @classmethod
-    def outbound(cls, keys: SrtpKeys, ssrc: int, *, repeats: bool = False) -> SrtpContext:
+    def outbound(
+        cls, keys: SrtpKeys, ssrc: int, *, repeats: bool = False, call: Call | None = None
+    ) -> SrtpContext:
         """For what we send from one SSRC. repeats: a packet may be protected once more; whoever does that
-        sees to it that it is the same to the last bit (RFC 7714 §8.4)."""
+        sees to it that it is the same to the last bit (RFC 7714 §8.4). call: how libsrtp is called to
+        make it, for whoever cares where its memory lies."""
         policy = Policy(keys.local, Policy.SSRC_SPECIFIC, ssrc, keys.profile.identifier)
         policy.allow_repeat_tx = repeats
-        return cls(policy, keys.profile.tag_length)
+        return cls(policy, keys.profile.tag_length, call)
 
     def forget(self, ssrc: int) -> None:
         """Drop the state of one SSRC, if there is any."""

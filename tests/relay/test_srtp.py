@@ -19,6 +19,7 @@ from relay.srtp import (
     SrtpProfile,
     drop_reason,
     ffi,
+    function_address,
     protect,
     unprotect,
 )
@@ -212,3 +213,27 @@ def test_rtp_and_rtcp_of_one_key_have_replay_lists_of_their_own(keys: SrtpKeys) 
     rtp, rtcp = sender.protect(packet()), sender.protect_rtcp(REPORT)
     assert received(inbound, rtp) == packet()
     assert inbound.unprotect_rtcp(rtcp) == REPORT
+
+
+class TestCall:
+    """A context that is made by whoever calls libsrtp for us."""
+
+    def test_it_is_like_any_other(self, keys: SrtpKeys) -> None:
+        called: list[int] = []
+
+        def call(function: int, first: int, second: int) -> int:
+            called.append(function)
+            made = ffi.cast("int (*)(void *, void *)", function)
+            return int(made(ffi.cast("void *", first), ffi.cast("void *", second)))
+
+        context = SrtpContext.outbound(keys, SSRC, call=call)
+        assert called == [function_address("srtp_create")]
+        usual = SrtpContext.outbound(keys, SSRC)
+        for sequence in range(3):
+            plain = packet(sequence)
+            assert in_place(protect, context, plain) == in_place(protect, usual, plain)
+        assert context.protect_rtcp(REPORT) == usual.protect_rtcp(REPORT)
+
+    def test_a_failure_is_told(self, keys: SrtpKeys) -> None:
+        with pytest.raises(MemoryError):
+            SrtpContext.outbound(keys, SSRC, call=lambda function, first, second: 3)
