@@ -5,12 +5,14 @@
     runner        runs every case in a process of its own, interleaved; medians and spread
     worker        that process
     machine       where it ran
+    targets       what the figures are to come to
     table, plot   what is printed, and drawn
 
     stages        one packet's way, stage by stage
     fanout        a media plane alone: one packet to many consumers; two threads
     process       the whole relay under real load, from another process
-    churn         the same while connections come and go
+    latency       time inside the relay, at 10,000 packets a second
+    churn         the same load while connections come and go
     growth        how cost grows with consumers and with rooms
     peers         what else installs from PyPI and relays
 

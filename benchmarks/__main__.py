@@ -8,7 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from relay import PlaneKind
+
 from . import machine, plot, table, tools
+from .case import PLANES
 from .groups import GROUPS
 from .runner import run_all
 
@@ -23,7 +26,9 @@ def main() -> int:
     described = machine.describe()
     with tempfile.TemporaryDirectory() as directory:
         tools.build(Path(directory))
-        rows = run_all(groups, runs, quick=arguments.quick, progress=_progress)
+        rows = run_all(
+            groups, runs, quick=arguments.quick, progress=_progress, plane=arguments.plane
+        )
     print(table.render(described, rows, runs))
     if arguments.json:
         document = table.as_json(described, rows, runs)
@@ -43,6 +48,9 @@ def _arguments() -> argparse.Namespace:
         "--plot", type=Path, metavar="FILE", help="draw how cost grows there, as SVG"
     )
     parser.add_argument("--only", action="append", choices=_KEYS, help="one table; may be repeated")
+    parser.add_argument(
+        "--plane", type=PlaneKind, choices=PLANES, help="only the cases about this media plane"
+    )
     parser.add_argument(
         "--runs", type=int, default=DEFAULT_RUNS, help="of each case (default: %(default)s)"
     )

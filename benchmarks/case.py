@@ -57,10 +57,12 @@ class Case:
 @dataclass(frozen=True, slots=True)
 class Group:
     """One table. key: how the command line calls it; note: how to read it; columns: the units of the
-    figures by their name; cases: its rows, given whether only to see that everything works."""
+    figures by their name; cases: its rows, given whether only to see that everything works; seconds: about
+    what one run of a case takes, to tell how long all of them will."""
 
     key: str
     title: str
     note: str
     columns: Mapping[str, Unit]
     cases: Callable[[bool], list[Case]]
+    seconds: float

@@ -79,7 +79,11 @@ def churn(kind: PlaneKind, shape: Shape, burn: bool, effort: Effort) -> Figures:
 
 async def _churn(kind: PlaneKind, shape: Shape, burn: bool, effort: Effort) -> Figures:
     async with open_session(
-        "relay_process", kind, "1", peers=shape.voices + shape.consumers + _ROOM, voices=1
+        "relay_process",
+        kind,
+        "1",
+        peers=shape.voices + shape.consumers + _ROOM,
+        voices=shape.voices,
     ) as session:
         connected = await set_up(session, shape)
         if burn:
@@ -118,20 +122,23 @@ def _cases(quick: bool) -> list[Case]:
     return [*calm, busy] if PlaneKind.NATIVE in PLANES else calm
 
 
+COLUMNS = {
+    "cpu": Unit.MICROSECONDS,
+    "loss": Unit.PACKETS,
+    "p50": Unit.MILLISECONDS,
+    "p99": Unit.MILLISECONDS,
+    "p99.9": Unit.MILLISECONDS,
+    "inside p99": Unit.MILLISECONDS,
+    "joined": Unit.PEERS,
+    "set-up": Unit.MILLISECONDS,
+    "first audio": Unit.MILLISECONDS,
+}
+
 CHURN = Group(
     key="churn",
     title=f"The same while {JOINS_PER_SECOND} connections a second join and leave",
     note="CPU time includes their set-up. Busy: a Python thread of the server computes all the time.",
-    columns={
-        "cpu": Unit.MICROSECONDS,
-        "loss": Unit.PACKETS,
-        "p50": Unit.MILLISECONDS,
-        "p99": Unit.MILLISECONDS,
-        "p99.9": Unit.MILLISECONDS,
-        "inside p99": Unit.MILLISECONDS,
-        "joined": Unit.PEERS,
-        "set-up": Unit.MILLISECONDS,
-        "first audio": Unit.MILLISECONDS,
-    },
+    columns=COLUMNS,
     cases=_cases,
+    seconds=12,
 )

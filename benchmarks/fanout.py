@@ -203,6 +203,7 @@ FAN_OUT = Group(
         "ratio": Unit.RATIO,
     },
     cases=_cases,
+    seconds=4,
 )
 
 THREADS = Group(
@@ -216,4 +217,5 @@ THREADS = Group(
         "floor ratio": Unit.RATIO,
     },
     cases=_thread_cases,
+    seconds=15,
 )

@@ -6,8 +6,18 @@ from .case import Group
 from .churn import CHURN
 from .fanout import FAN_OUT, THREADS
 from .growth import GROWTH
+from .latency import LATENCY
 from .peers import PEERS
 from .process import PROCESS
 from .stages import STAGES
 
-GROUPS: tuple[Group, ...] = (STAGES, FAN_OUT, THREADS, PROCESS, CHURN, GROWTH, PEERS)
+GROUPS: tuple[Group, ...] = (
+    STAGES,
+    FAN_OUT,
+    THREADS,
+    PROCESS,
+    LATENCY,
+    CHURN,
+    GROWTH,
+    PEERS,
+)

@@ -20,4 +20,5 @@ GROWTH = Group(
     note="The plot has these and the ones above.",
     columns=COLUMNS,
     cases=lambda quick: load_cases(_QUICK_OTHERS if quick else _OTHERS),
+    seconds=35,
 )

@@ -53,4 +53,5 @@ PEERS = Group(
     note="It decodes, and encodes again for each consumer. Floor: as above.",
     columns=COLUMNS,
     cases=_cases,
+    seconds=40,
 )

@@ -215,4 +215,5 @@ PROCESS = Group(
     note="Floor: a C program that calls sendmmsg for the same bursts to the same listeners.",
     columns=COLUMNS,
     cases=lambda quick: load_cases(QUICK_SHAPES if quick else SHAPES),
+    seconds=30,
 )

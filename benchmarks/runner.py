@@ -10,8 +10,11 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from relay import PlaneKind
 
 from .case import Case, Group
 
@@ -57,18 +60,40 @@ class Row:
 
 
 def run_all(
-    groups: list[Group], runs: int, *, quick: bool, progress: Callable[[str], None]
+    groups: list[Group],
+    runs: int,
+    *,
+    quick: bool,
+    progress: Callable[[str], None],
+    plane: PlaneKind | None = None,
 ) -> list[Row]:
-    """Run every case of these groups so many times. progress: hears what is being run."""
+    """Run every case of these groups so many times. plane: only those about it; None: all. progress:
+    hears what is being run, and how long it will take."""
     rows = [
-        Row(group, case, index) for group in groups for index, case in enumerate(group.cases(quick))
+        Row(group, case, index)
+        for group in groups
+        for index, case in enumerate(group.cases(quick))
+        if plane in (None, case.plane)
     ]
+    whole = runs * sum(row.group.seconds for row in rows)
+    begin, done = time.monotonic(), 0.0
+    if not quick:
+        progress(f"{runs * len(rows)} runs of {len(rows)} cases: about {_minutes(whole)}")
     for number in range(runs):
         for row in rows:
-            plane = f", {row.case.plane}" if row.case.plane else ""
-            progress(f"run {number + 1} of {runs}: {row.group.key}: {row.case.name}{plane}")
+            about = f", {row.case.plane}" if row.case.plane else ""
+            left = (whole - done) * ((time.monotonic() - begin) / done if done else 1.0)
+            ahead = "" if quick else f" (about {_minutes(left)} left)"
+            name = f"{row.group.key}: {row.case.name}{about}"
+            progress(f"run {number + 1} of {runs}: {name}{ahead}")
             _run(row, quick=quick)
+            done += row.group.seconds
+    progress(f"took {_minutes(time.monotonic() - begin)}")
     return rows
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 def _run(row: Row, *, quick: bool) -> None:

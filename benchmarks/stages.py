@@ -294,4 +294,5 @@ STAGES = Group(
         ("demux", "unprotect", "cut", "rewrite", "protect", "send"), Unit.NANOSECONDS
     ),
     cases=_cases,
+    seconds=6,
 )

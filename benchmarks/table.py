@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
 from .case import Unit
 from .runner import Figure, Row
+from .targets import Target, summary
 
 
 def render(machine: dict[str, str], rows: list[Row], runs: int) -> str:
@@ -17,12 +19,23 @@ def render(machine: dict[str, str], rows: list[Row], runs: int) -> str:
     lines.append(f"{'runs':<{width}}  {runs}: medians, and how far the farthest run lies from them")
     for _, members in groupby(rows, key=lambda row: row.group.key):
         lines += ["", *_table(list(members))]
+    judged = list(summary(rows))
+    if judged:
+        lines += ["", "Targets", *(" ".join(cells).rstrip() for cells in _judgements(rows, judged))]
     return "\n".join(lines)
 
 
 def as_json(machine: dict[str, str], rows: list[Row], runs: int) -> dict[str, Any]:
     """The same with every run's figure. Units are those of `case.Unit`."""
-    return {"machine": machine, "runs": runs, "cases": [_as_json(row) for row in rows]}
+    return {
+        "machine": machine,
+        "runs": runs,
+        "cases": [_as_json(row) for row in rows],
+        "targets": [
+            {**asdict(target), "median": figure.median, "met": target.is_met(figure)}
+            for target, figure in summary(rows)
+        ],
+    }
 
 
 def _as_json(row: Row) -> dict[str, Any]:
@@ -41,6 +54,21 @@ def _as_json(row: Row) -> dict[str, Any]:
             for column, figure in row.figures.items()
         },
     }
+
+
+def _judgements(rows: list[Row], judged: list[tuple[Target, Figure]]) -> Iterator[list[str]]:
+    """Aligned cells: what, the case, the limit, the figure, whether it is met."""
+    columns = {row.group.key: row.group.columns for row in rows}
+    body = []
+    for target, figure in judged:
+        unit = columns[target.group][target.column]
+        limit = f"{'at most' if target.at_most else 'at least'} {target.limit:g} {unit}"
+        name = f"{target.group}: {target.case}" + (f", {target.plane}" if target.plane else "")
+        met = "" if target.is_met(figure) else "MISSED"
+        body.append([target.what, name, limit, _text(figure, unit), met])
+    widths = [max(map(len, cells)) for cells in zip(*body, strict=True)]
+    for cells in body:
+        yield [f"{cell:<{width}} " for cell, width in zip(cells, widths, strict=True)]
 
 
 def _table(rows: list[Row]) -> Iterator[str]:

@@ -7,10 +7,12 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks import plot, table
-from benchmarks.case import Case, Figures, Group, Unit
+from benchmarks.case import PLANES, Case, Figures, Group, Unit
+from benchmarks.groups import GROUPS
 from benchmarks.growth import CONSUMERS, ROOM_SIZE, ROOMS
 from benchmarks.process import PROCESS, Shape, rooms
 from benchmarks.runner import Figure, Row
+from benchmarks.targets import TARGETS, Target
 from relay import PlaneKind
 
 MACHINE = {"date": "2026-01-01 00:00 UTC", "cpu": "An <abacus>", "kernel": "Linux"}
@@ -26,6 +28,7 @@ GROUP = Group(
     note="Moved by hand.",
     columns={"cpu": Unit.MICROSECONDS, "loss": Unit.PACKETS, "never": Unit.RATIO},
     cases=lambda quick: [],
+    seconds=1,
 )
 
 
@@ -86,6 +89,37 @@ def test_the_plot_has_a_point_for_every_figure() -> None:
     circles = list(drawn.iter("{http://www.w3.org/2000/svg}circle"))
     assert len(circles) >= len(shapes)
     assert "An <abacus>" in "".join(drawn.itertext())
+
+
+def judged(**figures: float) -> str:
+    """What a table says of `process: 1 x 100` on the native plane, in its lines about targets."""
+    case = Case("1 x 100", nothing, PlaneKind.NATIVE)
+    text = table.render(MACHINE, [Row(PROCESS, case, 0, [figures])], 1)
+    return text.partition("Targets")[2]
+
+
+def test_targets_are_told_beside_what_came() -> None:
+    text = judged(cpu=8.5, ratio=1.45, loss=0.0)
+    assert [line.endswith("MISSED") for line in text.strip().splitlines()] == [True, False, False]
+    assert "at most 1.4 x" in text
+    assert "1.45" in text
+    assert "at most 9 µs" in text
+
+
+def test_any_loss_is_told() -> None:
+    assert judged(loss=1.0).count("MISSED") == 1
+
+
+def test_what_has_no_target_is_not_judged() -> None:
+    assert judged(floor=3.0) == ""
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.group} {target.case}")
+def test_every_target_is_about_a_case_that_there_is(target: Target) -> None:
+    group = next(group for group in GROUPS if group.key == target.group)
+    assert target.column in group.columns
+    planes = {case.plane for case in group.cases(False) if case.name == target.case}
+    assert target.plane in planes or target.plane not in PLANES
 
 
 @pytest.mark.parametrize("measured", [[], [row({"cpu": 1.0})]])
