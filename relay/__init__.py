@@ -4,11 +4,13 @@
 """
 
 from .consumer import Consumer
+from .dominance import DominantSpeaker
 from .errors import AddressError, InvalidStateError, ParameterError, RelayError
 from .events import CloseReason, ConnectionState
 from .levels import SILENCE
 from .loudest import MAX_SEATS as MAX_LOUDEST
 from .native import MAX_THREADS as MAX_MEDIA_THREADS
+from .observer import AudioLevel, SpeakerObserver
 from .parameters import (
     HEADER_EXTENSIONS,
     OPUS_CLOCK_RATE,
@@ -24,6 +26,7 @@ from .parameters import (
 )
 from .publisher import Publisher
 from .server import PlaneKind, Relay, RelayConfig
+from .speech import Speech
 from .stats import (
     ConsumerStats,
     DropReason,
@@ -42,10 +45,12 @@ __all__ = [
     "RED_PAYLOAD_TYPE",
     "SILENCE",
     "AddressError",
+    "AudioLevel",
     "CloseReason",
     "ConnectionState",
     "Consumer",
     "ConsumerStats",
+    "DominantSpeaker",
     "DropReason",
     "DtlsFingerprint",
     "DtlsRole",
@@ -64,5 +69,7 @@ __all__ = [
     "RetransmissionRefusal",
     "RtpParameters",
     "RtpSource",
+    "SpeakerObserver",
+    "Speech",
     "TransportParameters",
 ]

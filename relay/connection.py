@@ -1,8 +1,7 @@
 """What publishers and consumers have in common: an API around a transport, and events.
 
 Events (through pyee, emitted on the event loop): `connected`, `closed`, `local_candidate`; see
-`events.py`. Handlers may be functions or coroutine functions. One that raises is logged, and harms
-neither the relay nor other handlers.
+`events.py`.
 """
 
 from __future__ import annotations
@@ -11,9 +10,8 @@ import logging
 import random
 import secrets
 
-from pyee.asyncio import AsyncIOEventEmitter
-
 from .address import Address, Path
+from .emitter import Emitter
 from .events import CloseReason, ConnectionState
 from .parameters import DtlsFingerprint, IceCandidate, RtpParameters, TransportParameters
 from .router import Router
@@ -32,7 +30,7 @@ FIRST_REPORT_DELAY = 0.5
 """Likewise, for the first: round-trip time is known the sooner (RFC 3550 §6.2 allows half)."""
 
 
-class Connection(AsyncIOEventEmitter):
+class Connection(Emitter):
     """One transport to one browser, with media one way.
 
     id: random and unguessable, safe in URLs. local: what to offer the other end. thread: the media
@@ -49,7 +47,6 @@ class Connection(AsyncIOEventEmitter):
     ) -> None:
         super().__init__()
         self.thread = thread
-        self.on("error", _log_fault)
         self.id = secrets.token_urlsafe(12)
         self.ssrc = secrets.randbelow(0xFFFFFFFF) + 1
         self.cname = secrets.token_urlsafe(12)
@@ -120,8 +117,7 @@ class Connection(AsyncIOEventEmitter):
         self._release(reason)
         self._transport.close()
         self.emit("closed", reason)
-        self.remove_all_listeners()
-        self.on("error", _log_fault)  # handlers that are coroutines may still run
+        self.silence()
 
     def _transport_connected(self, keys: SrtpKeys, path: Path) -> None:
         self._start(keys, path)
@@ -167,8 +163,3 @@ class Connection(AsyncIOEventEmitter):
     def _report(self) -> list[RtcpPacket]:
         """What we report; empty when there is nothing to say yet."""
         raise NotImplementedError
-
-
-def _log_fault(fault: Exception) -> None:
-    """Take what pyee makes of a handler that raised; it would raise it again if nobody did."""
-    logger.error("an event handler raised", exc_info=fault)

@@ -9,6 +9,7 @@ murmur. Their powers can, as integers in fixed point, so that both media planes 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 SILENCE = -127
 """In dBov, what RFC 6464 §3 calls digital silence."""
@@ -29,3 +30,25 @@ def mean_level(energy: int, packets: int) -> int:
     if energy <= 0:
         return SILENCE
     return max(SILENCE, min(0, round(10 * math.log10(energy / (packets * FULL_SCALE)))))
+
+
+class LevelMeter:
+    """How loud a voice was since the meter was last read. read: the energy and the number of packets so
+    far; None before there is a voice."""
+
+    __slots__ = ("_count", "_energy", "_read")
+
+    def __init__(self, read: Callable[[], tuple[int, int] | None]) -> None:
+        self._read = read
+        self._energy = self._count = 0
+
+    def take(self) -> int | None:
+        """The mean power in dBov from -127 to 0; None when there was nothing to hear."""
+        now = self._read()
+        if now is None:
+            return None
+        energy, count = self._energy, self._count
+        self._energy, self._count = now
+        if self._count == count:
+            return None
+        return mean_level((self._energy - energy) & ENERGY_MASK, self._count - count)

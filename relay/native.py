@@ -88,6 +88,11 @@ class NativeSource:
         """Give the seat back, if there is one."""
         self.native.leave()
 
+    def levels(self) -> tuple[int, int]:
+        """Energy, and of how many packets."""
+        levels: tuple[int, int] = self.native.levels()
+        return levels
+
     def counters(self) -> SourceCounters:
         """What came so far."""
         packets, payload_bytes, lost_before, gaps, *more = self.native.counters()

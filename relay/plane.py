@@ -98,6 +98,11 @@ class Source(Protocol):
         """What came so far."""
         ...
 
+    def levels(self) -> tuple[int, int]:
+        """level_energy and level_count alone, without waiting for a packet that is just forwarded: its
+        energy may be counted, and itself not yet."""
+        ...
+
     def missing(self) -> tuple[int | None, list[int]]:
         """The current SSRC, and its sequence numbers (16 bits) of which no packet came, of the latest
         `MISSING_WINDOW` and oldest first. The next gap is told (`on_gap`) after this call."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .address import Address, Path
 from .connection import Connection
 from .events import CloseReason
-from .levels import ENERGY_MASK, mean_level
+from .levels import LevelMeter
 from .nack import REORDER_GRACE, NackGenerator
 from .parameters import OPUS_CLOCK_RATE, DtlsFingerprint, IceCandidate
 from .plane import Source, SourceCounters, Stage
@@ -54,7 +54,7 @@ class Publisher(Connection):
         self._source: Source | None = None
         self._muted = False
         self._sender_report: tuple[int, float] | None = None  # LSR, and when it came
-        self._levels = 0, 0  # energy and count at the last call
+        self._level_meter = self.create_level_meter()
         self._reported: tuple[int | None, int, int] = None, 0, 0  # SSRC, expected, received
         self._nacks = NackGenerator()
         self._nack_timer: asyncio.TimerHandle | None = None
@@ -94,15 +94,11 @@ class Publisher(Connection):
     def take_audio_level(self) -> int | None:
         """How loud it was since the last call: the mean power of what its browser said of each packet (RFC
         6464), in dBov from -127 to 0; None when there was nothing to hear, or nothing said of it."""
-        counters = self._source.counters() if self._source else None
-        if counters is None:
-            return None
-        energy, count = self._levels
-        self._levels = counters.level_energy, counters.level_count
-        if counters.level_count == count:
-            return None
-        added = (counters.level_energy - energy) & ENERGY_MASK
-        return mean_level(added, counters.level_count - count)
+        return self._level_meter.take()
+
+    def create_level_meter(self) -> LevelMeter:
+        """One more such meter, for somebody who reads it at other times."""
+        return LevelMeter(lambda: self._source.levels() if self._source else None)
 
     def _start(self, keys: SrtpKeys, path: Path) -> None:
         rtp = self._transport.rtp

@@ -29,6 +29,7 @@ from .interfaces import candidates, media_hosts
 from .loudest import MAX_SEATS
 from .native import AVAILABLE as NATIVE_AVAILABLE
 from .native import MAX_THREADS, NativePlane
+from .observer import SpeakerObserver
 from .parameters import IceCandidate
 from .placement import Placement
 from .plane import Control, MediaPlane, Stage
@@ -167,6 +168,10 @@ class Relay:
             self._router, *self._local(thread), self._certificate.fingerprint, thread, publisher
         )
         return self._keep(consumer, None)
+
+    def create_speaker_observer(self) -> SpeakerObserver:
+        """Tells by events who of a group of publishers is heard. Close it when it is of no use any more."""
+        return SpeakerObserver()
 
     def stats(self) -> RelayStats:
         """Counters since the start, and what there is now."""

@@ -187,6 +187,10 @@ class Source:
             if not history.holds(sequence)
         ]
 
+    def levels(self) -> tuple[int, int]:
+        """Energy, and of how many packets."""
+        return self.level_energy & ENERGY_MASK, self.level_count
+
     def counters(self) -> SourceCounters:
         """What came so far."""
         reception = self.reception

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from relay import ConnectionState
+from relay import ConnectionState, Speech
 from signaling.access import EVERYTHING_BUT_ADMIN, Grants
 from signaling.media import MediaConsumer, MediaPublisher
 from signaling.messages import (
@@ -25,7 +25,6 @@ from signaling.messages import (
     ServerMessage,
     Stats,
 )
-from signaling.speech import Speech
 
 
 @dataclass(eq=False, slots=True)

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from relay import SILENCE, CloseReason, ConnectionState, IceCandidate, ParameterError
+from relay import CloseReason, ConnectionState, IceCandidate, ParameterError
 from signaling import events
 from signaling.capacity import Capacity
 from signaling.errors import ErrorCode, SignalingError
@@ -27,8 +27,6 @@ from signaling.events import Observers
 from signaling.media import MediaRelay
 from signaling.messages import (
     AnyClientMessage,
-    AudioLevel,
-    AudioLevels,
     AudioPublished,
     CloseConsumer,
     ClosePublisher,
@@ -66,6 +64,7 @@ from signaling.negotiation import (
     write_candidate,
 )
 from signaling.participant import Participant, Publication, Subscription
+from signaling.speakers import Speakers
 
 logger = logging.getLogger(__name__)
 
@@ -87,12 +86,15 @@ class Room:
         self._observers = observers or Observers()
         self._capacity = capacity or Capacity()
         self._publications: dict[str, Publication] = {}
+        self._speakers = Speakers()
+        self._newcomers: set[Participant] = set()
 
     def join(self, participant: Participant) -> list[ParticipantInfo]:
         """Let somebody in, tell the others, and return those."""
         others = self.others(participant)
         self._tell_all(ParticipantJoined(participant_id=participant.id, name=participant.name))
         self.participants[participant.id] = participant
+        self._newcomers.add(participant)
         self._observers.tell(
             events.ParticipantJoined(
                 self.name,
@@ -108,6 +110,7 @@ class Room:
     def leave(self, participant: Participant, reason: Reason) -> None:
         """Let somebody go: close what they had, and tell the others."""
         del self.participants[participant.id]
+        self._newcomers.discard(participant)
         for subscription in tuple(participant.subscriptions.values()):
             self._remove_subscription(subscription)
         if participant.publication is not None:
@@ -124,6 +127,7 @@ class Room:
 
     def resume(self, participant: Participant, gap: float) -> None:
         """Somebody's signaling is back after `gap` seconds; the others did not notice."""
+        self._newcomers.add(participant)
         self._observers.tell(
             events.ParticipantResumed(self.name, participant.id, gap, at=self._now())
         )
@@ -138,25 +142,15 @@ class Room:
         return _HANDLERS[type(message)](self, participant, message)
 
     def tell_levels(self, now: float) -> None:
-        """Tell everyone who is heard, and once more who just stopped; to be called several times a
-        second. now: seconds on any steady clock."""
-        levels = []
-        for publication in self._publications.values():
-            measured = publication.media.take_audio_level()
-            level = SILENCE if measured is None else measured
-            before = publication.speech.speaking
-            if publication.owner.muted:
-                publication.speech.reset()
-            elif publication.speech.update(level, now) or before:
-                levels.append(
-                    AudioLevel(
-                        participant_id=publication.owner.id,
-                        level=level,
-                        speaking=publication.speech.speaking,
-                    )
-                )
-        if levels:
-            self._tell_all(AudioLevels(levels=levels))
+        """Tell everyone who is heard, once more who just stopped, and who dominates if that is news; to be
+        called ten times a second. now: seconds on any steady clock."""
+        dominant = self._speakers.dominant()
+        for participant in self._newcomers:
+            if dominant is not None:
+                participant.send(dominant)
+        self._newcomers.clear()
+        for news in self._speakers.listen(self._publications.values(), now):
+            self._tell_all(news)
 
     # Publishing.
 

@@ -43,7 +43,7 @@ PING_INTERVAL = 20.0
 CLOSE_TIMEOUT = 3.0
 """Seconds that the other end has to answer a close frame."""
 
-LEVELS_INTERVAL = 0.2
+LEVELS_INTERVAL = 0.1
 """Seconds between two looks at who is heard, and at who did not come back."""
 
 EXPIRY_INTERVAL = 1.0

@@ -379,6 +379,14 @@ static PyObject *source_leave(Source *self, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
+/* Without the mutex: asked for every publisher, many times a second. */
+static PyObject *source_levels(Source *self, PyObject *Py_UNUSED(ignored))
+{
+    uint64_t count = atomic_load_explicit(&self->source.level_count, memory_order_acquire);
+    uint64_t energy = atomic_load_explicit(&self->source.level_energy, memory_order_relaxed);
+    return Py_BuildValue("KK", (unsigned long long)energy, (unsigned long long)count);
+}
+
 /* Numbers that belong together are read under the mutex, here and in sink_counters. */
 static PyObject *source_counters(Source *self, PyObject *Py_UNUSED(ignored))
 {
@@ -411,6 +419,7 @@ static PyMethodDef source_methods[] = {
     {"enter", (PyCFunction)source_enter, METH_VARARGS,
      "enter(stage): be forwarded only while it has a seat there."},
     {"leave", (PyCFunction)source_leave, METH_NOARGS, "Give the seat back, if there is one."},
+    {"levels", (PyCFunction)source_levels, METH_NOARGS, "(level_energy, level_count)"},
     {"counters", (PyCFunction)source_counters, METH_NOARGS,
      "(packets, payload_bytes, lost_before, gaps, level_energy, level_count, voice_count, received, base,"
      " highest, jitter, ssrc or None, recovered)"},

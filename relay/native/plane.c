@@ -581,8 +581,10 @@ static void recover(struct thread *thread, struct source *source, const unsigned
 static int note_level(struct source *source, unsigned char said)
 {
     int level = said & 0x7F;
-    source->level_energy += level_power[level];
-    source->level_count++;
+    uint64_t energy = atomic_load_explicit(&source->level_energy, memory_order_relaxed);
+    uint64_t levels = atomic_load_explicit(&source->level_count, memory_order_relaxed);
+    atomic_store_explicit(&source->level_energy, energy + level_power[level], memory_order_relaxed);
+    atomic_store_explicit(&source->level_count, levels + 1, memory_order_release);
     source->voice_count += said >> 7;
     return level;
 }

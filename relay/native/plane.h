@@ -129,7 +129,8 @@ struct source {
     struct reception reception;
     struct timeline timeline;
     uint64_t packets, payload_bytes, recovered;
-    uint64_t level_energy, level_count, voice_count; /* relay/levels.py */
+    counter level_energy, level_count; /* relay/levels.py */
+    uint64_t voice_count;
     struct contender contender;
     unsigned references; /* table entries that name it */
     struct leg legs[MAX_THREADS];

@@ -175,6 +175,13 @@ class AudioLevels(ServerMessage, frozen=True, kw_only=True, tag="audio_levels"):
     levels: list[AudioLevel]
 
 
+class DominantSpeakerChanged(ServerMessage, frozen=True, kw_only=True, tag="dominant_speaker"):
+    """Who dominates the conversation from now on; null: who did has gone or is muted, and nobody has taken
+    over. To everyone in the room, and to who comes while somebody does."""
+
+    participant_id: str | None
+
+
 class PublisherCounters(Struct, frozen=True, kw_only=True, rename="camel"):
     """What came from one's publisher, by the names of webrtc-stats; times in seconds, null if unknown.
     Beyond those: packets that were asked for again, and lost ones that redundant audio stood in for."""
@@ -237,6 +244,7 @@ AnyServerMessage = (
     | PublisherCandidateFound
     | ConsumerCandidateFound
     | AudioLevels
+    | DominantSpeakerChanged
     | Stats
     | RoomLeft
     | Error

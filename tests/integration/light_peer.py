@@ -106,14 +106,28 @@ class LightPeer:
             pylibsrtp.Policy(server, pylibsrtp.Policy.SSRC_ANY_INBOUND, 0, profile)
         )
 
-    async def send(self, sequence: int, timestamp: int, ssrc: int, *, marker: bool = False) -> None:
-        """Send one packet of Opus, with a payload that tells its sequence number. Waits until the keys
-        are there: the relay may be connected a moment before this end is."""
+    async def send(
+        self,
+        sequence: int,
+        timestamp: int,
+        ssrc: int,
+        *,
+        marker: bool = False,
+        level: int | None = None,
+    ) -> None:
+        """Send one packet of Opus, with a payload that tells its sequence number. level: RFC 6464's. Waits
+        until the keys are there: the relay may be connected a moment before this end is."""
         await eventually(lambda: self._sending is not None)
         assert self._sending is not None
         header = _HEADER.pack(
-            0x80, 111 | (0x80 if marker else 0), sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc
+            0x80 if level is None else 0x90,
+            111 | (0x80 if marker else 0),
+            sequence & 0xFFFF,
+            timestamp & 0xFFFFFFFF,
+            ssrc,
         )
+        if level is not None:
+            header += bytes((0xBE, 0xDE, 0, 1, 0x10, level, 0, 0))
         self.sent += 1
         await self._ice.send(self._sending.protect(header + b"opus %05d" % (sequence & 0xFFFF)))
 

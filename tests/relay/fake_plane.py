@@ -39,6 +39,10 @@ class FakeSource:
         """Forget it."""
         self.stage = None
 
+    def levels(self) -> tuple[int, int]:
+        """Zeros."""
+        return 0, 0
+
     def counters(self) -> SourceCounters:
         """Zeros."""
         return SourceCounters(0, 0, 0, 0, 0, 0, 0, None, 0, 0, 0, 0.0)

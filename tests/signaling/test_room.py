@@ -392,7 +392,9 @@ def test_everyone_is_told_who_is_heard_and_once_who_stopped(
     speaking.level, silent.level = -20, -80
     room.tell_levels(0.0)
     heard = {"participant_id": ada.id, "level": -20, "speaking": True}
-    assert ada.take() == bob.take() == [{"type": "audio_levels", "levels": [heard]}]
+    levels = {"type": "audio_levels", "levels": [heard]}
+    dominant = {"type": "dominant_speaker", "participant_id": ada.id}
+    assert ada.take() == bob.take() == [levels, dominant]
 
     room.tell_levels(10.0)
     stopped = {"participant_id": ada.id, "level": -127, "speaking": False}
@@ -414,7 +416,7 @@ def test_the_muted_are_not_heard(lab: Lab, ada: Client, bob: Client) -> None:
     room.tell_levels(0.2)
     room.tell_levels(10.0)
 
-    assert ada.take() == bob.take() == []
+    assert ada.take() == bob.take() == [{"type": "dominant_speaker", "participant_id": None}]
 
 
 def test_levels_stay_in_their_room(lab: Lab, ada: Client) -> None:
@@ -426,4 +428,7 @@ def test_levels_stay_in_their_room(lab: Lab, ada: Client) -> None:
     lab.rooms.tell_levels(0.0)
 
     assert ada.take() == []
-    assert [message["type"] for message in stranger.take()] == ["audio_levels"]
+    assert [message["type"] for message in stranger.take()] == [
+        "audio_levels",
+        "dominant_speaker",
+    ]
