@@ -114,7 +114,9 @@ class Wiring:
         before = cpu.threads()
         self.kind = kind
         self.plane: MediaPlane = (
-            NativePlane(_ignore, threads) if kind is PlaneKind.NATIVE else PythonPlane(_ignore)
+            NativePlane(_ignore, threads, realtime=True)
+            if kind is PlaneKind.NATIVE
+            else PythonPlane(_ignore)
         )
         self.local = [self.plane.open(Address(LOCALHOST, 0), thread) for thread in range(threads)]
         new = cpu.threads() - before

@@ -35,7 +35,7 @@ try:
 except ImportError:  # it was installed without a compiler
     _native = None
 
-INTERFACE = 5
+INTERFACE = 6
 """Which of the extension's interfaces this module speaks; one that an older version left is of no use."""
 
 AVAILABLE: bool = getattr(_native, "INTERFACE", None) == INTERFACE
@@ -143,9 +143,11 @@ class NativeSink:
 
 
 class NativePlane:
-    """The media plane on native threads (`plane.MediaPlane`). threads: how many."""
+    """The media plane on native threads (`plane.MediaPlane`). threads: how many. realtime: whether to ask
+    for real-time priority; once started, whether they have it."""
 
-    def __init__(self, control: Control, threads: int = 1) -> None:
+    def __init__(self, control: Control, threads: int = 1, *, realtime: bool = False) -> None:
+        self.realtime = realtime
         self._control = control
         self._plane = _native.Plane(
             function_address("srtp_protect"),
@@ -180,6 +182,7 @@ class NativePlane:
 
     def _start(self) -> None:
         self._plane.start()
+        self.realtime = self.realtime and self._plane.hurry()
         self._running = True
         loop = asyncio.get_running_loop()
         for thread in range(self._threads):

@@ -60,10 +60,11 @@ class RelayConfig:
     place of the local ones, for a relay behind address translation; with `local` among them, beside
     those. loopback: whether the loopback addresses count among the machine's.
     media_plane: native or Python. media_threads: threads of the native one, 1 to 16; each takes a port
-    of its own, counted up from `media_port`. loudest: how many publishers of a room are forwarded at a
-    time, those that speak (`loudest.py`), up to 64; 0: all of them. red: browsers are asked for redundant
-    audio (RFC 2198), which takes about twice the bitrate, and survives the loss of single packets; else
-    they may send it.
+    of its own, counted up from `media_port`. realtime: whether these may run before everything else on
+    the machine, where the system allows it: then a packet waits for no other program. loudest: how
+    many publishers of a room are forwarded at a time, those that speak (`loudest.py`), up to 64; 0: all
+    of them. red: browsers are asked for redundant audio (RFC 2198), which takes about twice the bitrate,
+    and survives the loss of single packets; else they may send it.
     """
 
     media_hosts: tuple[str, ...] = ()
@@ -74,6 +75,7 @@ class RelayConfig:
     media_threads: int = 1
     loudest: int = 0
     red: bool = False
+    realtime: bool = True
 
 
 class Relay:
@@ -95,6 +97,12 @@ class Relay:
         self._connections: set[Connection] = set()
         self._stages: dict[Hashable, Stage] = {}
         self._state = "new"  # then running, then closed; a relay is used once
+
+    @property
+    def realtime(self) -> bool:
+        """Whether the media threads run at real-time priority; it is known after `start`."""
+        plane = self._router.plane
+        return isinstance(plane, NativePlane) and plane.realtime
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -202,7 +210,7 @@ class Relay:
 
     def _create_plane(self, control: Control) -> MediaPlane:
         if self.plane is PlaneKind.NATIVE:
-            return NativePlane(control, self.config.media_threads)
+            return NativePlane(control, self.config.media_threads, realtime=self.config.realtime)
         return PythonPlane(control)
 
     def _stage(self, room: Hashable, thread: int) -> Stage | None:

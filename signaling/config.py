@@ -31,8 +31,8 @@ class Config:
     """How to serve.
 
     host, port: of HTTP and WebSocket; port 0 picks a free one. media_host, media_port, announce,
-    media_plane, media_threads, loudest, red: see `RelayConfig`. cert, key: PEM files, both or none.
-    max_participants: in a room. resume_grace: seconds. auth_secret, auth_key_file: what access tokens are
+    media_plane, media_threads, realtime, loudest, red: see `RelayConfig`. cert, key: PEM files, both or
+    none. max_participants: in a room. resume_grace: seconds. auth_secret, auth_key_file: what tokens are
     checked by (`access.py`), one or none; it is open to everybody without. allow_origin: origins, or `*`;
     none for the server's own. trusted_proxy: addresses and networks. address_...: see `AddressLimits`.
     join_timeout: seconds that a socket may be in no room; 0: for ever. history: a file, None for the usual
@@ -46,6 +46,7 @@ class Config:
     announce: tuple[str, ...] = ()
     media_plane: PlaneKind = RelayConfig().media_plane
     media_threads: int = RelayConfig().media_threads
+    realtime: bool = RelayConfig().realtime
     loudest: int = RelayConfig().loudest
     red: bool = RelayConfig().red
     cert: Path | None = None
@@ -204,6 +205,12 @@ OPTIONS = (
         _integer(1, MAX_MEDIA_THREADS),
         "NUMBER",
         "Native threads; each takes a UDP port, counted up from --media-port.",
+    ),
+    Option(
+        "realtime",
+        _yes_or_no,
+        "YES|NO",
+        "Let native threads run before everything else on the machine, where the system allows it.",
     ),
     Option(
         "loudest",

@@ -155,7 +155,8 @@ class Service:
         if self._relay.plane is PlaneKind.PYTHON:
             return "python, on the event loop"
         threads = self._config.media_threads
-        return "native, on a thread of its own" if threads == 1 else f"native, {threads} threads"
+        kind = "native, on a thread of its own" if threads == 1 else f"native, {threads} threads"
+        return f"{kind}, at real-time priority" if self._relay.realtime else kind
 
     def _candidate_line(self, candidate: IceCandidate) -> str:
         announced = candidate.address in self._config.announce
@@ -231,6 +232,7 @@ def _relay(config: Config) -> Relay:
                 media_threads=config.media_threads,
                 loudest=config.loudest,
                 red=config.red,
+                realtime=config.realtime,
             )
         )
     except ParameterError as error:

@@ -142,6 +142,14 @@ static PyObject *plane_start(Plane *self, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
+static PyObject *plane_hurry(Plane *self, PyObject *Py_UNUSED(ignored))
+{
+    bool allowed = true;
+    for (unsigned i = 0; i < self->thread_count; i++)
+        allowed = thread_hurry(self->threads[i]) && allowed;
+    return PyBool_FromLong(allowed);
+}
+
 static PyObject *plane_open(Plane *self, PyObject *arguments)
 {
     unsigned index;
@@ -289,6 +297,8 @@ static PyObject *plane_counters(Plane *self, PyObject *Py_UNUSED(ignored))
 
 static PyMethodDef plane_methods[] = {
     {"start", (PyCFunction)plane_start, METH_NOARGS, "Start every thread."},
+    {"hurry", (PyCFunction)plane_hurry, METH_NOARGS,
+     "Ask for real-time priority for every started thread; whether the system allows it."},
     {"stop", (PyCFunction)plane_stop, METH_NOARGS, "Stop every thread for good, and wait for it."},
     {"open", (PyCFunction)plane_open, METH_VARARGS,
      "open(thread, descriptor, name_length) -> port: serve a bound UDP socket."},
@@ -644,7 +654,7 @@ PyMODINIT_FUNC PyInit__native(void)
     static const char names[] = DROP_REASONS(NAME);
 #undef NAME
     PyObject *self = PyModule_Create(&module);
-    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 5) && /* relay/native.py has it, too */
+    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 6) && /* relay/native.py has it, too */
         !PyModule_AddType(self, &PlaneType) && !PyModule_AddType(self, &SourceType) &&
         !PyModule_AddType(self, &StageType) && !PyModule_AddType(self, &SinkType) &&
         !PyModule_AddStringConstant(self, "DROP_REASONS", names))

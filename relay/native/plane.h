@@ -240,6 +240,8 @@ struct thread *thread_new(const struct srtp_api *srtp, struct thread **threads, 
                           unsigned count);
 struct port *thread_open(struct thread *thread, int descriptor, socklen_t name_length);
 bool thread_start(struct thread *thread);
+/* Let a started thread run before all ordinary ones; whether the system allows it. */
+bool thread_hurry(struct thread *thread);
 void thread_stop(struct thread *thread);
 /* Close a stopped thread's descriptors, once no other thread runs that might wake it. */
 void thread_close(struct thread *thread);

@@ -240,6 +240,12 @@ bool thread_start(struct thread *thread)
     return error == 0;
 }
 
+bool thread_hurry(struct thread *thread)
+{
+    struct sched_param lowest = {.sched_priority = 1}; /* the lowest of the real-time ones */
+    return pthread_setschedparam(thread->handle, SCHED_RR, &lowest) == 0;
+}
+
 void thread_stop(struct thread *thread)
 {
     if (!atomic_exchange(&thread->running, false))

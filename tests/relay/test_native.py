@@ -193,3 +193,24 @@ def test_without_standard_input_it_closes_all_that_it_opened() -> None:
         assert os.open(os.devnull, os.O_RDONLY) == 0
     """
     subprocess.run([sys.executable, "-c", code], stdin=subprocess.PIPE, check=True, timeout=60)
+
+
+def policies() -> dict[int, int]:
+    """How this process's threads are scheduled."""
+    return {
+        int(thread): os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")
+    }
+
+
+@pytest.mark.parametrize("realtime", [True, False])
+async def test_threads_have_the_priority_that_they_say(realtime: bool) -> None:
+    before = policies()
+    plane = NativePlane(lambda path, datagram: None, 2, realtime=realtime)
+    plane.open(Address("127.0.0.1", 0), 0)
+    try:
+        started = [policy for thread, policy in policies().items() if thread not in before]
+        assert len(started) == 2
+        assert set(started) == {os.SCHED_RR if plane.realtime else os.SCHED_OTHER}
+        assert realtime or not plane.realtime
+    finally:
+        plane.close()
