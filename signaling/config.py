@@ -35,8 +35,8 @@ class Config:
     none. max_participants: in a room. resume_grace: seconds. auth_secret, auth_key_file: what tokens are
     checked by (`access.py`), one or none; it is open to everybody without. allow_origin: origins, or `*`;
     none for the server's own. trusted_proxy: addresses and networks. address_...: see `AddressLimits`.
-    join_timeout: seconds that a socket may be in no room; 0: for ever. history: a file, None for the usual
-    place; history_days: 0 for no history; history_size: MiB.
+    join_timeout: seconds that a socket may be in no room; 0: for ever. drain_timeout: seconds. history: a
+    file, None for the usual place; history_days: 0 for no history; history_size: MiB.
     """
 
     host: str = "127.0.0.1"
@@ -66,6 +66,7 @@ class Config:
     address_join_rate: int = AddressLimits().join_rate
     address_message_rate: int = AddressLimits().message_rate
     join_timeout: int = 30
+    drain_timeout: int = 30
     resume_grace: int = 10
     history: Path | None = None
     history_days: int = 30
@@ -280,6 +281,12 @@ OPTIONS = (
         _integer(0, 86_400),
         "SECONDS",
         "Close a WebSocket that has been in no room for so long; 0: never.",
+    ),
+    Option(
+        "drain_timeout",
+        _integer(0, 86_400),
+        "SECONDS",
+        "At SIGTERM wait so long for the rooms to end, and take nobody in; 0: close at once.",
     ),
     Option(
         "resume_grace",

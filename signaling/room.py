@@ -40,22 +40,27 @@ from signaling.messages import (
     CreatePublisher,
     Error,
     GetStats,
+    MuteHeld,
+    MuteParticipant,
     NewPublisher,
     ParticipantInfo,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantMuted,
+    ParticipantRemoved,
     PublishAudio,
     PublisherCandidate,
     PublisherCandidateFound,
     PublisherClosed,
     PublisherCreated,
     Reason,
+    ServerDraining,
     ServerMessage,
     SetMuted,
     Stats,
     answering,
 )
+from signaling.moderation import Moderation
 from signaling.negotiation import (
     offer_to_receive,
     offer_to_send,
@@ -85,6 +90,7 @@ class Room:
         self._relay = relay
         self._observers = observers or Observers()
         self._capacity = capacity or Capacity()
+        self.moderation = Moderation()
         self._publications: dict[str, Publication] = {}
         self._speakers = Speakers()
         self._newcomers: set[Participant] = set()
@@ -95,6 +101,8 @@ class Room:
         self._tell_all(ParticipantJoined(participant_id=participant.id, name=participant.name))
         self.participants[participant.id] = participant
         self._newcomers.add(participant)
+        if self.moderation.is_held(participant.grants):
+            participant.muted = participant.mute_held = True
         self._observers.tell(
             events.ParticipantJoined(
                 self.name,
@@ -148,6 +156,10 @@ class Room:
         for participant in self._newcomers:
             if dominant is not None:
                 participant.send(dominant)
+            if participant.mute_held:
+                # Who comes back muted is told so, after the reply to its `join_room`.
+                participant.send(ParticipantMuted(participant_id=participant.id, muted=True))
+                participant.send(MuteHeld(participant_id=participant.id, held=True))
         self._newcomers.clear()
         for news in self._speakers.listen(self._publications.values(), now):
             self._tell_all(news)
@@ -190,16 +202,58 @@ class Room:
         return self._end_publication(publication, Reason.CLOSED, replied=True)
 
     def _set_muted(self, participant: Participant, message: SetMuted) -> ParticipantMuted:
-        if participant.muted != message.muted:
+        if participant.mute_held and not message.muted:
+            raise _forbidden("A moderator has muted you; you can unmute when they let you.")
+        return self._mute(participant, message.muted, but=participant)
+
+    def _mute(
+        self, participant: Participant, muted: bool, *, but: Participant | None = None
+    ) -> ParticipantMuted:
+        if participant.muted != muted:
             self._observers.tell(
-                events.MuteChanged(self.name, participant.id, message.muted, at=self._now())
+                events.MuteChanged(self.name, participant.id, muted, at=self._now())
             )
-        participant.muted = message.muted
+        participant.muted = muted
         if participant.publication is not None:
-            participant.publication.media.muted = message.muted
-        reply = ParticipantMuted(participant_id=participant.id, muted=message.muted)
-        self._tell_all(reply, but=participant)
-        return reply
+            participant.publication.media.muted = muted
+        news = ParticipantMuted(participant_id=participant.id, muted=muted)
+        self._tell_all(news, but=but)
+        return news
+
+    # Moderating.
+
+    def _mute_participant(self, moderator: Participant, message: MuteParticipant) -> MuteHeld:
+        target = self._moderated(moderator, message.participant_id)
+        self.moderation.hold(target.grants, message.muted)
+        target.mute_held = message.muted
+        # Letting somebody unmute does not unmute them: nobody is heard before they want to be.
+        if message.muted and not target.muted:
+            self._mute(target, True)
+        news = MuteHeld(participant_id=target.id, held=message.muted)
+        self._tell_all(news, but=moderator)
+        return news
+
+    def remove(
+        self, moderator: Participant, participant_id: str
+    ) -> tuple[Participant, ParticipantRemoved]:
+        """Tell everyone whom a moderator takes out of the room, and keep them out; `leave` is to follow.
+        Raises SignalingError."""
+        target = self._moderated(moderator, participant_id)
+        self.moderation.remove(target.grants)
+        news = ParticipantRemoved(participant_id=target.id)
+        self._tell_all(news, but=moderator)
+        logger.info("room %s: participant %s is removed by %s", self.name, target.id, moderator.id)
+        return target, news
+
+    def _moderated(self, moderator: Participant, participant_id: str) -> Participant:
+        if not moderator.grants.admin:
+            raise _forbidden("Your access token does not let you mute or remove others.")
+        target = self.participants.get(participant_id)
+        if target is None:
+            raise _not_found("No participant with this participant_id is in this room.")
+        if target is moderator:
+            raise _wrong_state("This is yourself; there are set_muted and leave_room for that.")
+        return target
 
     def _publisher_connected(self, publication: Publication) -> None:
         owner, track_id = publication.owner, publication.media.track_id
@@ -333,6 +387,10 @@ class Room:
 
     # For both.
 
+    def tell_draining(self, seconds: int) -> None:
+        """Tell everyone that the server is going to stop, in so many seconds at the latest."""
+        self._tell_all(ServerDraining(seconds=seconds))
+
     def _now(self) -> float:
         return self._observers.now()
 
@@ -351,6 +409,7 @@ _HANDLERS: dict[type, Callable[[Room, Participant, Any], ServerMessage | None]] 
     PublisherCandidate: Room._add_publisher_candidate,
     ClosePublisher: Room._close_publisher,
     SetMuted: Room._set_muted,
+    MuteParticipant: Room._mute_participant,
     CreateConsumer: Room._create_consumer,
     ConsumerAnswer: Room._answer_consumer,
     ConsumerCandidate: Room._add_consumer_candidate,

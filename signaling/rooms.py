@@ -13,7 +13,7 @@ from signaling.capacity import Capacity
 from signaling.errors import ErrorCode, SignalingError
 from signaling.events import Observers, RoomEnded, RoomStarted
 from signaling.media import MediaRelay
-from signaling.messages import Reason, ServerMessage
+from signaling.messages import ParticipantRemoved, Reason, ServerMessage
 from signaling.participant import Participant
 from signaling.refusals import Refusal, Refusals
 from signaling.resumption import Place, Places
@@ -51,6 +51,8 @@ class Rooms:
         self._observers = observers or Observers()
         self._rooms: dict[str, Room] = {}
         self._places = Places(resume_grace)
+        self.draining = False
+        """Whether nobody may join any more. Who is in stays, and may resume."""
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -73,12 +75,12 @@ class Rooms:
         """The room of this name with a free place, to be joined at once, and what its new participant may
         do there; `leave` takes the room away again.
 
-        Raises SignalingError: `unauthorized` and `forbidden` for the token, `server_full` for one room
+        Raises SignalingError: `unauthorized` and `forbidden` for who it is, `server_full` for one room
         too many, `room_full` for one participant.
         """
         try:
             grants = self._access.enter(token, name, self._observers.now())
-            self._check_places(name)
+            self._check_places(name, grants)
         except SignalingError as error:
             self._refusals.count(Refusal(error.code.value))
             raise
@@ -88,9 +90,18 @@ class Rooms:
             self._observers.tell(RoomStarted(name, at=self._observers.now()))
         return room, grants
 
-    def _check_places(self, name: str) -> None:
+    def _check_places(self, name: str, grants: Grants) -> None:
         """Raises SignalingError when there is no place in the room of this name."""
+        if self.draining:
+            raise SignalingError(
+                ErrorCode.SERVER_FULL,
+                "The server is about to stop and takes nobody in; try again in a moment.",
+            )
         room = self._rooms.get(name)
+        if room is not None and room.moderation.is_removed(grants):
+            raise SignalingError(
+                ErrorCode.FORBIDDEN, "A moderator has removed you from this room, while it lasts."
+            )
         if room is None and len(self._rooms) >= self._max_rooms:
             raise SignalingError(
                 ErrorCode.SERVER_FULL,
@@ -166,6 +177,21 @@ class Rooms:
         finally:
             if not room.participants and self._rooms.pop(room.name, None) is not None:
                 self._observers.tell(RoomEnded(room.name, at=self._observers.now()))
+
+    def remove(self, room: Room, moderator: Participant, participant_id: str) -> ParticipantRemoved:
+        """Take somebody out of a room because a moderator wants it: what the moderator is told. Raises
+        SignalingError."""
+        participant, news = room.remove(moderator, participant_id)
+        self.leave(room, participant, Reason.REMOVED)
+        participant.dismiss()
+        return news
+
+    def drain(self, seconds: int) -> None:
+        """Take nobody in any more, and tell everyone that the server stops in so many seconds at the
+        latest."""
+        self.draining = True
+        for room in self.all():
+            room.tell_draining(seconds)
 
     def tell_levels(self, now: float) -> None:
         """Tell every room who is heard. now: seconds on any steady clock."""

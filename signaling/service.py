@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import signal
 import ssl
@@ -27,16 +28,28 @@ from signaling.site import Site
 
 _WILDCARDS = ("0.0.0.0", "::")
 
+_DRAIN_INTERVAL = 0.1
+"""Seconds between two looks at whether the rooms are empty."""
+
 
 async def run(config: Config, tell: Callable[[str], None], version: str) -> None:
-    """Serve until SIGINT or SIGTERM, then close every connection. tell: takes lines for the operator.
+    """Serve until a signal, then close every connection. tell: takes lines for the operator.
+
+    SIGTERM lets the rooms end first, for `drain_timeout` seconds at most; SIGINT, or a second SIGTERM, does
+    not wait.
 
     Raises ConfigError for what cannot be served, StartError for what the machine refuses.
     """
-    stop = asyncio.Event()
+    asked, at_once = asyncio.Event(), asyncio.Event()
+
+    def end(number: signal.Signals) -> None:
+        if number is signal.SIGINT or asked.is_set():
+            at_once.set()
+        asked.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end, number)
     service = Service(config, version)
     await service.start()
     try:
@@ -46,7 +59,13 @@ async def run(config: Config, tell: Callable[[str], None], version: str) -> None
         # the listeners' jitter buffers grow by.
         gc.collect()
         gc.freeze()
-        await stop.wait()
+        await asked.wait()
+        if not at_once.is_set() and config.drain_timeout and not service.is_empty:
+            tell(
+                f"Waiting up to {config.drain_timeout} s for the rooms to end; again SIGTERM, or SIGINT,"
+                " to stop at once"
+            )
+            await service.drain(config.drain_timeout, at_once)
         tell("Closing every connection")
     finally:
         await service.close()
@@ -121,6 +140,24 @@ class Service:
             raise
         self._monitor.start()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is in any room."""
+        return len(self._rooms) == 0
+
+    async def drain(self, seconds: int, enough: asyncio.Event | None = None) -> None:
+        """Take nobody in any more, tell everyone, and wait for the rooms to end: so many seconds at most,
+        or until `enough` is set. `close` is to follow."""
+        self._rooms.drain(seconds)
+        enough = enough or asyncio.Event()
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not (self.is_empty or enough.is_set()):
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(enough.wait(), min(left, _DRAIN_INTERVAL))
+
     async def close(self) -> None:
         """Close media first, which every participant is told of, then the sockets."""
         self._server.drain()
@@ -168,7 +205,7 @@ class Service:
     def _health(self) -> dict[str, object]:
         media = self._relay.stats()
         return {
-            "status": "ok",
+            "status": "draining" if self._rooms.draining else "ok",
             "version": self._version,
             "rooms": len(self._rooms),
             "participants": self._rooms.participant_count,

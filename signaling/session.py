@@ -19,6 +19,7 @@ from signaling.messages import (
     LeaveRoom,
     PublisherCandidate,
     Reason,
+    RemoveParticipant,
     ResumeRoom,
     RoomJoined,
     RoomLeft,
@@ -179,6 +180,8 @@ class Session:
             self._leave(Reason.LEFT)
             return RoomLeft()
         room, participant = self._place
+        if isinstance(message, RemoveParticipant):
+            return self._rooms.remove(room, participant, message.participant_id)
         return room.handle(participant, message)
 
     def _join(self, message: JoinRoom) -> RoomJoined:
@@ -189,6 +192,7 @@ class Session:
         room, grants = self._rooms.enter(message.room, message.token)
         name = grants.name or message.name
         participant = Participant(name, self._outlet.send, grants, self._group)
+        participant.dismiss = self._dismissed
         others = room.join(participant)
         self._place = room, participant
         self._joined_before = True
@@ -212,6 +216,7 @@ class Session:
         room, participant = self._place = place.room, place.participant
         self._joined_before = True
         participant.address_group = self._group
+        participant.dismiss = self._dismissed
         return RoomResumed(
             room=room.name,
             participant_id=participant.id,
@@ -222,6 +227,12 @@ class Session:
             publisher=participant.own_publisher(),
             consumers=participant.own_consumers(),
         )
+
+    def _dismissed(self) -> None:
+        """A moderator has taken the participant out of its room."""
+        self._place = None
+        self._ended = True
+        self._outlet.close(POLICY_VIOLATION, "removed from the room")
 
     def _superseded(self) -> None:
         """Another socket has the place now."""

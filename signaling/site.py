@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.resources import files
@@ -86,10 +86,13 @@ class _File:
 
 
 class Site:
-    """What the HTTP port answers. health: what `/healthz` tells, as JSON values; asked anew each time.
+    """What the HTTP port answers. health: what `/healthz` tells, as JSON values; asked anew each time,
+    and answered by 503 when its `status` is anything but `ok`.
     root: the folder with the web client, in the package itself if None."""
 
-    def __init__(self, health: Callable[[], object], root: Traversable | None = None) -> None:
+    def __init__(
+        self, health: Callable[[], Mapping[str, object]], root: Traversable | None = None
+    ) -> None:
         self._health = health
         self._files = dict(_read_folder(root or files("signaling") / "web", "/"))
         folders = [path.removesuffix(_INDEX) for path in self._files if path.endswith(f"/{_INDEX}")]
@@ -109,8 +112,12 @@ class Site:
             )
         path = target.partition("?")[0]
         if path == HEALTH_PATH:
-            body = json.dumps(self._health()).encode() + b"\n"
-            return _page(HTTPStatus.OK, "application/json", body, ("Cache-Control", "no-store"))
+            health = self._health()
+            body = json.dumps(health).encode() + b"\n"
+            # Load balancers look at the status alone: a server that is about to stop gets no new people.
+            well = health.get("status", "ok") == "ok"
+            status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
+            return _page(status, "application/json", body, ("Cache-Control", "no-store"))
         if path in self._folders:
             # Relative, since a proxy may have put the site under a path of its own.
             location = f"{PurePosixPath(path).name}/"

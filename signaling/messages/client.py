@@ -84,6 +84,20 @@ class SetMuted(ClientMessage, frozen=True, kw_only=True, tag="set_muted"):
     muted: bool
 
 
+class MuteParticipant(ClientMessage, frozen=True, kw_only=True, tag="mute_participant"):
+    """Mute somebody else, who then cannot unmute, or let them unmute again. For moderators. Answered by
+    `mute_held`."""
+
+    participant_id: str
+    muted: bool
+
+
+class RemoveParticipant(ClientMessage, frozen=True, kw_only=True, tag="remove_participant"):
+    """Take somebody else out of the room. For moderators. Answered by `participant_removed`."""
+
+    participant_id: str
+
+
 class GetStats(ClientMessage, frozen=True, kw_only=True, tag="get_stats"):
     """Ask for one's own counters. Answered by `stats`."""
 
@@ -104,6 +118,8 @@ AnyClientMessage = (
     | ClosePublisher
     | CloseConsumer
     | SetMuted
+    | MuteParticipant
+    | RemoveParticipant
     | GetStats
     | LeaveRoom
 )

@@ -93,6 +93,20 @@ class ParticipantMuted(ServerMessage, frozen=True, kw_only=True, tag="participan
     muted: bool
 
 
+class MuteHeld(ServerMessage, frozen=True, kw_only=True, tag="mute_held"):
+    """A moderator has muted somebody, who cannot unmute while `held`. To everyone in the room."""
+
+    participant_id: str
+    held: bool
+
+
+class ParticipantRemoved(ServerMessage, frozen=True, kw_only=True, tag="participant_removed"):
+    """A moderator takes somebody out of the room. To everyone in the room, that one too, whose socket is
+    closed then."""
+
+    participant_id: str
+
+
 class PublisherCreated(ServerMessage, frozen=True, kw_only=True, tag="publisher_created"):
     """The connection to send one's voice by; answer its offer by `publish_audio`."""
 
@@ -221,6 +235,13 @@ class RoomLeft(ServerMessage, frozen=True, kw_only=True, tag="room_left"):
     """One is in no room any more."""
 
 
+class ServerDraining(ServerMessage, frozen=True, kw_only=True, tag="server_draining"):
+    """The server is going to stop: when all rooms are empty, or in so many seconds. It takes nobody in any
+    more. To everyone in every room."""
+
+    seconds: int
+
+
 class Error(ServerMessage, frozen=True, kw_only=True, tag="error"):
     """A message that could not be done, and why, in one sentence."""
 
@@ -234,6 +255,8 @@ AnyServerMessage = (
     | ParticipantJoined
     | ParticipantLeft
     | ParticipantMuted
+    | MuteHeld
+    | ParticipantRemoved
     | PublisherCreated
     | AudioPublished
     | NewPublisher
@@ -247,6 +270,7 @@ AnyServerMessage = (
     | DominantSpeakerChanged
     | Stats
     | RoomLeft
+    | ServerDraining
     | Error
 )
 """Whatever the server may send."""

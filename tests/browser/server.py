@@ -59,6 +59,7 @@ class RelayServer:
                 "serve",
                 f"--port={self.port}",
                 f"--media-port={self.media_port}",
+                "--drain-timeout=0",
                 *self._options,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,

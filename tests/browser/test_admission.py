@@ -147,3 +147,35 @@ async def _expect_policy_kept(browser: Browser, server: RelayServer) -> None:
     finally:
         await ann.page.close()
         await ben.page.close()
+
+
+async def test_a_moderator_mutes_and_removes(chromium: Chromium, guarded: RelayServer) -> None:
+    ann = await _arrive(chromium, guarded, "Ann", _link(admin=True))
+    ben = await _arrive(chromium, guarded, "Ben", _link("lab", "Ben"))
+    hold, remove = (f'[data-name="Ben"] .{action}' for action in ("hold", "remove"))
+    try:
+        for each in (ann, ben):
+            await each.join()
+        await expect_all_hear_each_other([ann, ben])
+        hidden = "() => document.querySelector('[data-name=Ann] .moderation').hidden"
+        assert await ben.page.evaluate(hidden)
+
+        await ann.page.click(hold)
+        await _expect_notice(ben, "A moderator has muted you")
+        await ann.expect_to_hear()
+        await ben.toggle_mute()
+        await ann.expect_to_hear()
+
+        await ann.page.click(hold)
+        await _expect_notice(ben, "You may talk again")
+        await ben.toggle_mute()
+        await ann.expect_to_hear("Ben")
+
+        await ann.page.click(remove)
+        await ann.page.click(remove)
+        await ben.expect_state("lobby")
+        await _expect_notice(ben, "has removed you from the room")
+        await ann.expect_company()
+    finally:
+        await ann.page.close()
+        await ben.page.close()

@@ -18,6 +18,8 @@ VALID: dict[str, Message] = {
     "close_publisher": {"publisher_id": "nobody"},
     "close_consumer": {"consumer_id": "nobody"},
     "set_muted": {"muted": True},
+    "mute_participant": {"participant_id": "nobody", "muted": True},
+    "remove_participant": {"participant_id": "nobody"},
     "get_stats": {},
     "leave_room": {},
 }

@@ -68,6 +68,7 @@ class Client:
         self.socket = socket
         self.inbox: list[Message] = []
         self.id = ""
+        self.resume_token: str | None = None
         self._count = 0
 
     async def tell(self, type: str, **fields: Any) -> None:
@@ -95,7 +96,7 @@ class Client:
     async def join(self, room: str = "room", name: str = "Ada") -> Message:
         reply = await self.ask("join_room", room=room, name=name)
         assert reply["type"] == "room_joined", reply
-        self.id = reply["participant_id"]
+        self.id, self.resume_token = reply["participant_id"], reply["resume_token"]
         return reply
 
     async def closed(self) -> tuple[int | None, str | None]:

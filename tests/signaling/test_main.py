@@ -13,6 +13,8 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -233,11 +235,16 @@ async def test_certificates_that_cannot_be_used_are_one_line(tmp_path: Path) -> 
         assert errors.count("\n") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "options"),
+    [(signal.SIGINT, ()), (signal.SIGTERM, ("--drain-timeout", "0"))],
+    ids=["SIGINT", "SIGTERM"],
+)
 async def test_a_signal_closes_every_connection_and_the_program_exits_with_0(
-    number: signal.Signals,
+    number: signal.Signals, options: tuple[str, ...]
 ) -> None:
-    async with _serving("--announce", "203.0.113.7", "--announce", "local") as program:
+    announce = "--announce", "203.0.113.7", "--announce", "local"
+    async with _serving(*announce, *options) as program:
         kinds = [line.rsplit(" ", 1)[1] for line in program.lines if line.startswith("  udp ")]
         assert program.lines[0].startswith("rtp-relay ")
         assert kinds[0] == "(announced)"
@@ -256,6 +263,67 @@ async def test_a_signal_closes_every_connection_and_the_program_exits_with_0(
         status, errors = await program.ended()
         assert status == 0
         assert "Traceback" not in errors
+
+
+async def _health(program: Program) -> tuple[int, dict[str, object]]:
+    def fetch() -> tuple[int, dict[str, object]]:
+        try:
+            with urllib.request.urlopen(f"{program.url}healthz", timeout=PATIENCE) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    return await asyncio.to_thread(fetch)
+
+
+@contextlib.asynccontextmanager
+async def _draining(*options: str) -> AsyncIterator[tuple[Program, Client]]:
+    """A program that was sent SIGTERM while somebody is in a room."""
+    async with (
+        _serving(*options) as program,
+        connect(program.url.replace("http://", "ws://") + "ws") as socket_,
+    ):
+        ada = Client(socket_)
+        await ada.join()
+        program.process.terminate()
+        draining = await ada.wait_for(type="server_draining")
+        assert draining["seconds"] == (int(options[1]) if options else 30)
+        yield program, ada
+
+
+async def test_sigterm_waits_for_the_rooms_to_end() -> None:
+    async with _draining() as (program, ada):
+        status, health = await _health(program)
+        assert (status, health["status"], health["participants"]) == (503, "draining", 1)
+
+        async with connect(program.url.replace("http://", "ws://") + "ws") as socket_:
+            refused = await Client(socket_).ask("join_room", room="room", name="Bob")
+            assert refused["code"] == "server_full"
+            # Who was in before may come back.
+            ada.socket.transport.abort()
+            bob = Client(socket_)
+            token = ada.resume_token
+            assert (await bob.ask("resume_room", resume_token=token))["type"] == "room_resumed"
+            assert program.process.returncode is None
+
+            await bob.ask("leave_room")
+            assert (await bob.closed())[0] == 1001
+        assert (await program.ended())[0] == 0
+
+
+async def test_sigterm_waits_no_longer_than_it_is_told() -> None:
+    async with _draining("--drain-timeout", "1") as (program, ada):
+        assert (await ada.closed())[0] == 1001
+        assert (await program.ended())[0] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_second_signal_ends_it_at_once(number: signal.Signals) -> None:
+    async with _draining("--drain-timeout", "3600") as (program, ada):
+        program.process.send_signal(number)
+        assert (await ada.closed())[0] == 1001
+        assert (await program.ended())[0] == 0
 
 
 async def test_a_reader_of_the_output_that_goes_first_changes_nothing() -> None:

@@ -41,7 +41,7 @@ def test_every_message_is_described(schema: dict[str, Any]) -> None:
 
     assert set(to_server) == set(VALID)
     assert {"room_joined", "audio_levels", "stats", "error"} <= set(to_client)
-    assert len(to_client) == 19
+    assert len(to_client) == 22
     for definition in (*to_server.values(), *to_client.values()):
         assert definition["description"]
         assert definition["properties"]["id"]["maxLength"] == 64

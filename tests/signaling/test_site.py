@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from signaling.site import Page, Site
+from signaling.site import CONTENT_SECURITY_POLICY, SECURITY_HEADERS, Page, Site, refusal_page
 
 
 @pytest.fixture
@@ -139,3 +139,21 @@ def test_the_web_client_comes_with_the_package() -> None:
     page = Site(lambda: {}).respond("GET", "/")
     assert page.status is HTTPStatus.OK
     assert b"<!doctype html>" in page.body.lower()
+
+
+def test_a_server_that_is_not_well_says_so_by_its_status() -> None:
+    page = Site(lambda: {"status": "draining"}).respond("GET", "/healthz")
+    assert (page.status, page.body) == (503, b'{"status": "draining"}\n')
+
+
+def test_every_answer_has_the_security_headers() -> None:
+    site = Site(lambda: {})
+    for method, target in (("GET", "/"), ("GET", "/healthz"), ("GET", "/missing"), ("PUT", "/")):
+        headers = dict(site.respond(method, target).headers)
+        assert headers.items() >= dict(SECURITY_HEADERS).items()
+    assert (
+        dict(refusal_page(HTTPStatus.FORBIDDEN).headers).items() >= dict(SECURITY_HEADERS).items()
+    )
+    for directive in ("default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"):
+        assert directive in CONTENT_SECURITY_POLICY
+    assert "unsafe" not in CONTENT_SECURITY_POLICY

@@ -11,7 +11,7 @@ import { recall, remember } from "./settings.js";
 import { SignalingError } from "./signaling.js";
 import { Stage } from "./stage.js";
 import { claims, takeToken } from "./token.js";
-import { joinFault, microphoneFault, returnFault } from "./words.js";
+import { drainNews, holdNews, joinFault, microphoneFault, returnFault } from "./words.js";
 
 /**
  * @typedef {import("./session.js").SessionObserver} SessionObserver
@@ -25,13 +25,15 @@ export class App {
   #messages = new Messages();
   #lobby = new Lobby((name, room) => this.#join(name, room));
   #stage = new Stage({
-    mute: () => this.#setMuted(!this.#microphone.muted),
+    mute: () => this.#toggleMute(),
     leave: () => this.leave(),
     useMicrophone: () => this.#useMicrophone(),
     chooseDevice: (id) => this.#chooseDevice(id),
     enableAudio: () => this.#playback.resume(),
     copyLink: () => this.#copyLink(),
     compare: (compare) => this.#setCompare(compare),
+    hold: (id, held) => this.#session?.hold(id, held),
+    remove: (id) => this.#session?.remove(id),
   });
   #microphone = new Microphone(
     () => this.#listDevices(),
@@ -46,6 +48,8 @@ export class App {
   /** @type {Monitor | null} */
   #monitor = null;
   #selfId = "";
+  /** Whether a moderator keeps the person here muted. */
+  #held = false;
   #address;
   #token;
 
@@ -59,6 +63,7 @@ export class App {
     history.replaceState(null, "", address);
     const query = address.searchParams;
     const invited = claims(this.#token);
+    this.#stage.moderating = invited.admin ?? false;
     const room = invited.room?.endsWith("*") ? "" : (invited.room ?? "");
     this.#lobby.fill(invited.name ?? query.get("name") ?? recall("name"), query.get("room") ?? room);
     this.#lobby.fixName(invited.name !== undefined);
@@ -141,6 +146,7 @@ export class App {
     }
     this.#session?.leave();
     this.#session = this.#monitor = null;
+    this.#held = false;
     this.#microphone.close();
     this.#stage.hide();
     this.#messages.banner("");
@@ -166,6 +172,8 @@ export class App {
       speechReported: (id, speaking) => this.#meters.report(id, speaking),
       lost: (code) => this.#lost(code),
       returned: () => this.#returned(),
+      holdChanged: (id, held, self) => this.#holdChanged(id, held, self),
+      draining: (seconds) => this.#messages.notice(drainNews(seconds)),
       expelled: (code) => {
         this.#endSession();
         this.#lobby.show();
@@ -299,6 +307,30 @@ export class App {
     const { stream } = this.#microphone;
     if (stream && this.#audioContext) {
       this.#meters.set(this.#selfId, microphoneLevel(this.#audioContext, stream));
+    }
+  }
+
+  #toggleMute() {
+    if (this.#held) {
+      this.#messages.notice(holdNews(true));
+    } else {
+      this.#setMuted(!this.#microphone.muted);
+    }
+  }
+
+  /**
+   * @param {string} id of a participant
+   * @param {boolean} held
+   * @param {boolean} self
+   */
+  #holdChanged(id, held, self) {
+    this.#stage.tile(id)?.setHeld(held);
+    if (self) {
+      this.#held = held;
+      this.#messages.notice(holdNews(held));
+      if (held) {
+        this.#setMuted(true);
+      }
     }
   }
 

@@ -21,6 +21,10 @@ import { Signaling, SignalingError } from "./signaling.js";
  * @property {(id: string, speaking: boolean) => void} speechReported by the server
  * @property {(code: string) => void} lost the WebSocket is gone, or coming back did not work yet
  * @property {() => void} returned
+ * @property {(id: string, held: boolean, self: boolean) => void} holdChanged a moderator keeps
+ *     somebody muted, or does no longer
+ * @property {(seconds: number) => void} draining the server stops when the room is empty, and then at
+ *     the latest
  * @property {(code: string) => void} expelled coming back was refused; the session is over
  *
  * @typedef {import("./room.js").RoomObserver & MediaObserver} SessionObserver
@@ -118,6 +122,21 @@ export class Session {
     this.#muted = muted;
     // When this fails the socket is gone, and the state is told again after the reconnect.
     this.#signaling?.request("set_muted", { muted }).catch(() => {});
+  }
+
+  /**
+   * Keeps somebody muted, or lets them unmute; for moderators.
+   *
+   * @param {string} id of a participant
+   * @param {boolean} muted
+   */
+  hold(id, muted) {
+    this.#signaling?.request("mute_participant", { participant_id: id, muted }).catch(() => {});
+  }
+
+  /** Takes somebody out of the room; for moderators. @param {string} id of a participant */
+  remove(id) {
+    this.#signaling?.request("remove_participant", { participant_id: id }).catch(() => {});
   }
 
   /** Leaves the room and frees everything. May be called at any time, and again. */
@@ -265,6 +284,14 @@ export class Session {
       this.#entered(message);
     } else if (message.type === "room_resumed") {
       this.#resumed(message);
+    } else if (message.type === "mute_held") {
+      const { participant_id: id, held } = message;
+      this.#observer.holdChanged(id, held, id === this.#room.selfId);
+    } else if (message.type === "participant_removed" && message.participant_id === this.#room.selfId) {
+      this.leave();
+      this.#observer.expelled("removed");
+    } else if (message.type === "server_draining") {
+      this.#observer.draining(message.seconds);
     } else if (message.type === "audio_levels") {
       for (const { participant_id, speaking } of message.levels) {
         this.#observer.speechReported(participant_id, speaking);

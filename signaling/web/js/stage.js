@@ -15,6 +15,8 @@ import { headcount } from "./words.js";
  * @property {() => void} enableAudio
  * @property {() => void} copyLink
  * @property {(compare: boolean) => void} compare
+ * @property {(id: string, held: boolean) => void} hold mutes a participant, as a moderator
+ * @property {(id: string) => void} remove a participant, as a moderator
  */
 
 /** Up to this many tiles the style sheet arranges by their number; more are set small. */
@@ -36,8 +38,13 @@ export class Stage {
   /** @type {Map<string, Tile>} */
   #tiles = new Map();
 
+  /** Whether the person here may mute and remove others. */
+  moderating = false;
+  #actions;
+
   /** @param {StageActions} actions */
   constructor(actions) {
+    this.#actions = actions;
     this.#mute.addEventListener("click", actions.mute);
     this.#enableAudio.addEventListener("click", actions.enableAudio);
     this.#useMicrophone.addEventListener("click", actions.useMicrophone);
@@ -82,6 +89,14 @@ export class Stage {
     const tile = new Tile(participant);
     tile.setMuted(participant.muted);
     this.#tiles.set(participant.id, tile);
+    if (this.moderating && !participant.self) {
+      const { id, name } = participant;
+      tile.moderate(
+        name,
+        (held) => this.#actions.hold(id, held),
+        () => this.#actions.remove(id),
+      );
+    }
     if (participant.self) {
       this.#list.prepend(tile.element);
     } else {

@@ -13,6 +13,9 @@ import { figuresText, linkState, qualityText } from "./words.js";
 /** The style sheet has this many avatar colours. */
 const HUES = 8;
 
+/** How long a second press removes somebody. Milliseconds. */
+const ASKED = 4000;
+
 export class Tile {
   /** The tile's element. */
   element;
@@ -42,6 +45,51 @@ export class Tile {
       this.element.append(this.audio);
     }
     this.#describe();
+  }
+
+  /**
+   * Offers what a moderator may do.
+   *
+   * @param {string} name of the participant
+   * @param {(held: boolean) => void} hold
+   * @param {() => void} remove
+   */
+  moderate(name, hold, remove) {
+    const holding = this.#part(".hold");
+    const removing = this.#part(".remove");
+    const group = this.#part(".moderation");
+    group.removeAttribute("hidden");
+    group.setAttribute("aria-label", `Moderate ${name}`);
+    holding.setAttribute("aria-label", `Hold ${name} muted`);
+    removing.setAttribute("aria-label", `Remove ${name}`);
+    holding.addEventListener("click", () => hold(holding.getAttribute("aria-pressed") !== "true"));
+    removing.addEventListener("click", () => {
+      if (removing.hasAttribute("data-asked")) {
+        remove();
+      } else {
+        this.#askBeforeRemoving(removing, name);
+      }
+    });
+  }
+
+  /** @param {boolean} held whether a moderator keeps the participant muted */
+  setHeld(held) {
+    this.#part(".hold").setAttribute("aria-pressed", String(held));
+  }
+
+  /**
+   * @param {Element} button whose second press does it
+   * @param {string} name
+   */
+  #askBeforeRemoving(button, name) {
+    button.setAttribute("data-asked", "");
+    button.setAttribute("aria-label", `Really remove ${name}?`);
+    setText(button, "Really?");
+    setTimeout(() => {
+      button.removeAttribute("data-asked");
+      button.setAttribute("aria-label", `Remove ${name}`);
+      setText(button, "Remove");
+    }, ASKED);
   }
 
   /** @param {boolean} muted */

@@ -15,6 +15,7 @@ const JOIN_FAULTS = {
   server_full: "The server has no place for another room. Try again later, or join a room that is open already.",
   rate_limited: "Too many attempts in a short time. Wait a minute, then try again.",
   unauthorized: "This room needs an invitation. Open the link you were invited with, or ask for a new one.",
+  removed: "A moderator has removed you from the room.",
   forbidden: "You are not allowed into this room. Ask whoever runs it for an invitation.",
 };
 
@@ -48,6 +49,19 @@ const LINK_STATES = {
 /** @param {string} code @returns {string} */
 export function joinFault(code) {
   return JOIN_FAULTS[code] ?? "The server could not let you in. Try again in a moment.";
+}
+
+/** @param {boolean} held @returns {string} what a moderator did to oneself */
+export function holdNews(held) {
+  return held
+    ? "A moderator has muted you. You can unmute when they let you."
+    : "You may talk again: choose “Muted” to unmute.";
+}
+
+/** @param {number} seconds @returns {string} */
+export function drainNews(seconds) {
+  const minutes = Math.ceil(seconds / 60);
+  return `The server is going to stop, in ${minutes === 1 ? "a minute" : `${minutes} minutes`} at the latest. This page comes back by itself when it is there again.`;
 }
 
 /** @param {string} code @returns {string} */

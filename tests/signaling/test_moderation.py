@@ -1,0 +1,155 @@
+"""Moderators mute and remove: what everybody is told, and that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from signaling.access import Access, Grants, Key
+from signaling.events import MuteChanged, ParticipantLeft
+from signaling.moderation import MAX_IDENTITIES, Moderation
+from tests.signaling.lab import Client, Lab
+from tests.signaling.scene import refused
+
+access = Access(Key.read("correct horse battery staple, twice"))
+
+
+@pytest.fixture
+def guarded() -> Iterator[Lab]:
+    lab = Lab(access=access, resume_grace=10)
+    yield lab
+    lab.end_all()
+    lab.wait(100)
+
+
+def _join(lab: Lab, name: str, *, admin: bool = False) -> Client:
+    grants = Grants(name.lower(), "room", publish=True, subscribe=True, admin=admin, expires=1000.0)
+    client = lab.client()
+    client.join(name=name, token=access.issue(grants))
+    lab.take_all()
+    return client
+
+
+def test_who_may_not(guarded: Lab) -> None:
+    ada, bob = _join(guarded, "Ada"), _join(guarded, "Bob")
+
+    refused(ada, "mute_participant", "forbidden", participant_id=bob.id, muted=True)
+    refused(ada, "remove_participant", "forbidden", participant_id=bob.id)
+    refused(ada, "remove_participant", "forbidden", participant_id="nobody")
+    assert bob.take() == []
+
+
+def test_whom_one_may_not(guarded: Lab) -> None:
+    ada = _join(guarded, "Ada", admin=True)
+
+    for type, fields in (("mute_participant", {"muted": True}), ("remove_participant", {})):
+        refused(ada, type, "not_found", participant_id="nobody", **fields)
+        refused(ada, type, "wrong_state", participant_id=ada.id, **fields)
+
+
+def test_a_moderator_s_mute_holds(guarded: Lab) -> None:
+    ada, bob, cyd = _join(guarded, "Ada", admin=True), _join(guarded, "Bob"), _join(guarded, "Cyd")
+    media = bob.publish()
+
+    held = {"type": "mute_held", "participant_id": bob.id, "held": True}
+    muted = {"type": "participant_muted", "participant_id": bob.id, "muted": True}
+    ada.session.receive(
+        f'{{"type": "mute_participant", "participant_id": "{bob.id}", "muted": true}}', 0.0
+    )
+    for client in (ada, bob, cyd):
+        assert client.take() == [muted, held]
+    assert media.muted
+    assert MuteChanged("room", bob.id, True, at=0.0) in guarded.events
+
+    refused(bob, "set_muted", "forbidden", muted=False)
+    assert bob.ask("set_muted", muted=True)["muted"] is True
+    guarded.take_all()
+    media.close()
+    assert bob.create_publisher().muted  # for another one as well
+
+    # Letting them unmute does not unmute them.
+    released = ada.ask("mute_participant", participant_id=bob.id, muted=False)
+    assert released == held | {"held": False}
+    assert [news for news in cyd.take() if "mute" in news["type"]] == [released]
+    assert bob.ask("set_muted", muted=False)["muted"] is False
+
+
+def test_a_mute_holds_for_who_comes_back(guarded: Lab) -> None:
+    ada, bob = _join(guarded, "Ada", admin=True), _join(guarded, "Bob")
+    ada.feed(f'{{"type": "mute_participant", "participant_id": "{bob.id}", "muted": true}}')
+    bob.ask("leave_room")
+    again = _join(guarded, "Bob")
+
+    refused(again, "set_muted", "forbidden", muted=False)
+    guarded.rooms.tell_levels(1.0)
+    assert again.take() == [
+        {"type": "participant_muted", "participant_id": again.id, "muted": True},
+        {"type": "mute_held", "participant_id": again.id, "held": True},
+    ]
+    guarded.rooms.tell_levels(2.0)
+    assert again.take() == []
+
+
+def test_removing(guarded: Lab) -> None:
+    ada, bob, cyd = _join(guarded, "Ada", admin=True), _join(guarded, "Bob"), _join(guarded, "Cyd")
+    media = bob.publish()
+    cyd.consume(media)
+    guarded.take_all()
+
+    removed = {"type": "participant_removed", "participant_id": bob.id}
+    assert (
+        ada.feed(f'{{"type": "remove_participant", "participant_id": "{bob.id}"}}')[-1] == removed
+    )
+    assert bob.take() == [removed]
+    assert bob.closed == (1008, "removed from the room")
+    assert [(news["type"], news.get("reason")) for news in cyd.take()] == [
+        ("participant_removed", None),
+        ("consumer_closed", "publisher_closed"),
+        ("publisher_closed", "removed"),
+        ("participant_left", None),
+    ]
+    assert guarded.events[-1] == ParticipantLeft("room", bob.id, "removed", at=0.0)
+    bob.session.receive('{"type": "create_publisher"}', 0.0)  # on its way already
+    assert bob.take() == []
+
+
+def test_who_was_removed_cannot_come_back_while_the_room_lasts(guarded: Lab) -> None:
+    ada, bob = _join(guarded, "Ada", admin=True), _join(guarded, "Bob")
+    resume_token = bob.token
+    ada.feed(f'{{"type": "remove_participant", "participant_id": "{bob.id}"}}')
+    again = guarded.client()
+    token = access.issue(Grants("bob", "room", publish=True, expires=1000.0))
+
+    refused(again, "join_room", "forbidden", room="room", name="Bob", token=token)
+    refused(again, "resume_room", "not_found", resume_token=resume_token)
+    ada.ask("leave_room")
+    again.join(token=token)
+
+
+def test_somebody_who_is_away_can_be_removed(guarded: Lab) -> None:
+    ada, bob = _join(guarded, "Ada", admin=True), _join(guarded, "Bob")
+    bob.session.lose(guarded.now)
+    ada.feed(f'{{"type": "remove_participant", "participant_id": "{bob.id}"}}')
+
+    assert guarded.rooms.participant_count == 1
+    assert guarded.rooms.waiting_count == 0
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    moderation = Moderation()
+    everybody = [Grants(f"id-{number}") for number in range(MAX_IDENTITIES + 1)]
+    for grants in everybody:
+        moderation.remove(grants)
+        moderation.hold(grants, True)
+
+    assert not moderation.is_removed(everybody[0])
+    assert moderation.is_removed(everybody[1])
+    assert moderation.is_held(everybody[-1])
+    moderation.hold(everybody[-1], False)
+    assert not moderation.is_held(everybody[-1])
+    nobody = Grants()
+    moderation.remove(nobody)
+    moderation.hold(nobody, True)
+    assert not moderation.is_removed(nobody)
+    assert not moderation.is_held(nobody)
