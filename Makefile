@@ -48,9 +48,10 @@ hostile: $(DEV) ## attack a server while people talk; options: make hostile ARGS
 soak: $(DEV) ## let people come and go for half an hour, or other: make soak ARGS=5
 	@exec scripts/in-loopback-network $(BIN)/python -m tests.campaigns.soak $(ARGS)
 
-chaos: $(DEV) ## real browsers on bad networks, and kills of the relay under load; prints two tables
+chaos: $(DEV) ## real browsers on bad networks, and kills of the relay under load; prints three tables
 	@scripts/install-browsers
 	@scripts/in-loopback-network $(BIN)/python -m tests.campaigns.networks $(ARGS)
+	@scripts/in-loopback-network $(BIN)/python -m tests.campaigns.networks --help-against-loss $(ARGS)
 	@exec scripts/in-loopback-network $(BIN)/python -m tests.campaigns.restart
 
 format: $(DEV) ## rewrite the source in the project's format

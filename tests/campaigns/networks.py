@@ -1,6 +1,6 @@
 """Bad networks: what connects, how long it takes, and how it sounds. `make chaos`
 
-    python -m tests.campaigns.networks [--seconds N] [--only NAME]... [--relay OPTIONS]
+    python -m tests.campaigns.networks [--seconds N] [--only NAME]... [--help-against-loss]
 
 Two Chromium browsers and two aiortc callers, each on a host of its own (`hosts.py`), talk through a real
 relay. Pages, signaling and media all take the bad link. Prints a table in Markdown.
@@ -10,6 +10,10 @@ relay. Pages, signaling and media all take the bad link. Prints a table in Markd
     concealed    share of the samples that the browsers' decoders made up, without those of silence
     silence      the longest time without a packet, in seconds: of a browser that waits for it
     aiortc       packets that came, of those that were sent to it
+
+With --help-against-loss the table has, for networks that lose packets, what of the sound is concealed
+with and without each kind of help: Opus' error correction (FEC), packets sent again (NACK), redundant
+audio (RED).
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser.chromium import EXECUTABLE, Chromium
+from tests.browser.interface import script
 from tests.browser.participant import Participant
 from tests.browser.server import RelayServer
 from tests.campaigns.hosts import Host
@@ -36,6 +41,9 @@ from tests.campaigns.nat import PortTranslator
 
 PATIENCE = 60.0
 """Seconds for the first packet; whoever has none by then does not connect."""
+
+SETTLE = 8.0
+"""Seconds until jitter buffers and error correction know how bad the network is; not counted."""
 
 BLACKOUT = 30.0
 
@@ -92,6 +100,37 @@ SCENARIOS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Help:
+    """What the browsers and the relay do against loss. FEC goes without saying in browsers."""
+
+    name: str
+    fec: bool = True
+    nack: bool = True
+    red: bool = False
+
+    @property
+    def relay(self) -> tuple[str, ...]:
+        """Options of the relay."""
+        return ("--red=yes",) if self.red else ()
+
+    @property
+    def preload(self) -> list[str]:
+        """Scripts of the pages."""
+        return [script("spare-help.js", {"fec": self.fec, "nack": self.nack})]
+
+
+USUAL = Help("FEC and NACK")
+KINDS = (
+    Help("nothing", fec=False, nack=False),
+    Help("FEC", nack=False),
+    Help("NACK", fec=False),
+    USUAL,
+    Help("RED", fec=False, nack=False, red=True),
+    Help("FEC, NACK and RED", red=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """One row's figures; None for what never came."""
 
@@ -111,29 +150,37 @@ class Laboratory:
         self._browsers = browsers
         self._log = log
 
-    async def run(self, scenario: Scenario, seconds: float, options: list[str]) -> Outcome:
-        """One scenario with a server of its own. seconds: of listening."""
-        server = RelayServer(
-            self._log, *options, host="::" if scenario.ipv6 else "0.0.0.0", port=PORT
-        )
+    async def run(
+        self, scenario: Scenario, seconds: float, kind: Help = USUAL, settle: float = SETTLE
+    ) -> Outcome:
+        """One scenario with a server of its own. seconds: of listening, after `settle`."""
+        everywhere = "::" if scenario.ipv6 else "0.0.0.0"
+        server = RelayServer(self._log, *kind.relay, host=everywhere, port=PORT)
         await server.start()
         for host in self.hosts:
             host.impair(scenario.impairment)
             host.limit(scenario.mtu)
             host.translator = PortTranslator() if scenario.translated else None
         try:
-            return await self._run(scenario, server, seconds)
+            return await self._run(scenario, server, seconds, kind, settle)
         finally:
             for host in self.hosts:
                 host.impair(Impairment())
             await server.stop()
 
-    async def _run(self, scenario: Scenario, server: RelayServer, seconds: float) -> Outcome:
+    async def _run(
+        self,
+        scenario: Scenario,
+        server: RelayServer,
+        seconds: float,
+        kind: Help,
+        settle: float,
+    ) -> Outcome:
         origins = [_origin(host, v6=scenario.ipv6) for host in self.hosts]
         async with _aiortc(self.hosts[-1], origins[-1]) as callers:
             people = await asyncio.gather(
                 *(
-                    Participant.arrive(browser, server, name, "lab", origin=origin)
+                    Participant.arrive(browser, server, name, "lab", kind.preload, origin)
                     for browser, name, origin in zip(
                         self._browsers, ("Ann", "Ben"), origins, strict=False
                     )
@@ -141,6 +188,7 @@ class Laboratory:
             )
             try:
                 connected = await asyncio.gather(*map(_join, people))
+                await asyncio.sleep(settle)
                 before = await asyncio.gather(*map(_audio, people))
                 watching = [asyncio.create_task(_longest_silence(one, seconds)) for one in people]
                 if scenario.event is not None:
@@ -319,15 +367,37 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
+async def _all_networks(lab: Laboratory, chosen: list[Scenario], seconds: float) -> str:
+    outcomes = []
+    for one in chosen:
+        print(f"{one.name} ...", file=sys.stderr, flush=True)
+        outcomes.append(await lab.run(one, seconds))
+        print(_table(outcomes[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
+    return _table(outcomes)
+
+
+async def _all_help(lab: Laboratory, chosen: list[Scenario], seconds: float) -> str:
+    lines = [
+        f"| network | {' | '.join(kind.name for kind in KINDS)} |",
+        "| --- |" + " --- |" * len(KINDS),
+    ]
+    for one in chosen:
+        if not one.impairment.loss:
+            continue
+        cells = []
+        for kind in KINDS:
+            print(f"{one.name}, {kind.name} ...", file=sys.stderr, flush=True)
+            cells.append(_percent((await lab.run(one, seconds, kind)).concealed))
+        lines.append(f"| {one.name} | {' | '.join(cells)} |")
+        print(lines[-1], file=sys.stderr, flush=True)
+    return "\n".join(lines)
+
+
 async def _main(arguments: argparse.Namespace) -> None:
     chosen = [one for one in SCENARIOS if not arguments.only or one.name in arguments.only]
-    outcomes = []
+    measure = _all_help if arguments.help_against_loss else _all_networks
     async with laboratory(Path(arguments.log)) as lab:
-        for one in chosen:
-            print(f"{one.name} ...", file=sys.stderr, flush=True)
-            outcomes.append(await lab.run(one, arguments.seconds, arguments.relay.split()))
-            print(_table(outcomes[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
-    print(_table(outcomes))
+        print(await measure(lab, chosen, arguments.seconds))
 
 
 def _arguments() -> argparse.Namespace:
@@ -335,7 +405,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=20.0, help="of listening in each network")
     names = [scenario.name for scenario in SCENARIOS]
     parser.add_argument("--only", action="append", choices=names, metavar="NETWORK")
-    parser.add_argument("--relay", default="", metavar="OPTIONS", help="of `rtp-relay serve`")
+    parser.add_argument(
+        "--help-against-loss", action="store_true", help="what FEC, NACK and RED gain"
+    )
     parser.add_argument("--log", default=os.devnull, help="file for what the server prints")
     return parser.parse_args()
 

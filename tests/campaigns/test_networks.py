@@ -29,7 +29,7 @@ async def test_people_hear_each_other_over_bad_networks(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     async with laboratory(log) as lab:
         for scenario in (bad, forgetful):
-            outcome = await lab.run(scenario, SECONDS, [])
+            outcome = await lab.run(scenario, SECONDS, settle=0)
             assert outcome.connected is not None, scenario.name
             assert outcome.silence is not None, scenario.name
             assert outcome.aiortc_connected is not None, scenario.name
