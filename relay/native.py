@@ -202,10 +202,11 @@ class NativePlane:
 
     def send(self, path: Path, datagram: bytes) -> None:
         """Send one datagram that is not media."""
-        if path.local not in self._ports:
+        port = self._ports.get(path.local)
+        if port is None:
             return
         try:
-            self._ports[path.local][2].sendto(datagram, tuple(path.remote))
+            port[2].sendto(datagram, path.remote)
         except BlockingIOError:
             self._drops[DropReason.SEND_BUFFER_FULL] += 1
         except OSError:
