@@ -28,15 +28,18 @@ from .publisher import Publisher
 from .server import PlaneKind, Relay, RelayConfig
 from .speech import Speech
 from .stats import (
+    COPY_REASONS,
     ConsumerStats,
     DropReason,
     ForwardLatency,
     PublisherStats,
     RelayStats,
     RetransmissionRefusal,
+    SetupTimes,
 )
 
 __all__ = [
+    "COPY_REASONS",
     "HEADER_EXTENSIONS",
     "MAX_LOUDEST",
     "MAX_MEDIA_THREADS",
@@ -69,6 +72,7 @@ __all__ = [
     "RetransmissionRefusal",
     "RtpParameters",
     "RtpSource",
+    "SetupTimes",
     "SpeakerObserver",
     "Speech",
     "TransportParameters",

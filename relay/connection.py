@@ -17,6 +17,7 @@ from .parameters import DtlsFingerprint, IceCandidate, RtpParameters, TransportP
 from .router import Router
 from .rtcp import RtcpPacket
 from .srtp import SrtpKeys
+from .stats import SetupTimes
 from .timers import Timer
 from .transport import Transport, TransportObserver
 
@@ -83,6 +84,11 @@ class Connection(Emitter):
     def state(self) -> ConnectionState:
         """Where the connection stands."""
         return self._transport.state
+
+    @property
+    def setup(self) -> SetupTimes:
+        """When its set-up came how far."""
+        return self._transport.setup
 
     def connect(self, remote: TransportParameters) -> None:
         """Take the other end's parameters and start. Returns at once; `connected` or `closed` follows.

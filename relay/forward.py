@@ -71,9 +71,11 @@ class PythonPlane:
         self._ports: dict[Address, Port] = {}
         self._length = ffi.new("int *")
         self._drops: Counter[DropReason] = Counter()
+        self._control_unsent: Counter[DropReason] = Counter()
         self._latency = LatencyHistogram()
         self._datagrams_received = 0
         self._rtp_packets_received = 0
+        self._rtp_packets_accepted = 0
         self._packets_forwarded = 0
         self._packets_retransmitted = 0
         self._packets_recovered = 0
@@ -101,9 +103,9 @@ class PythonPlane:
         try:
             port.socket.sendto(datagram, tuple(path.remote))
         except BlockingIOError:
-            self._drops[DropReason.SEND_BUFFER_FULL] += 1
+            self._control_unsent[DropReason.SEND_BUFFER_FULL] += 1
         except OSError:
-            self._drops[DropReason.SEND_FAILED] += 1
+            self._control_unsent[DropReason.SEND_FAILED] += 1
 
     def source(
         self,
@@ -170,7 +172,7 @@ class PythonPlane:
             there += 1
             self._length[0], payload = found
             if protect(sink.handle, batch.packets[0], self._length):
-                self._drops[DropReason.SRTP_FAILED] += 1
+                self._drops[DropReason.PROTECT_FAILED] += 1
                 continue
             sink.repeated(payload)
             self._packets_retransmitted += 1
@@ -196,9 +198,11 @@ class PythonPlane:
         return PlaneCounters(
             datagrams_received=self._datagrams_received,
             rtp_packets_received=self._rtp_packets_received,
+            rtp_packets_accepted=self._rtp_packets_accepted,
             packets_forwarded=self._packets_forwarded,
             forward_latency=self._latency.summary(),
             drops=dict(self._drops),
+            control_unsent=dict(self._control_unsent),
             packets_retransmitted=self._packets_retransmitted,
             packets_recovered=self._packets_recovered,
         )
@@ -242,7 +246,9 @@ class PythonPlane:
             self._drops[DropReason.RTP_UNKNOWN_ADDRESS] += 1
             return
         dropped = self._forward(source, batch, index, length, arrival)
-        if dropped is not None:
+        if dropped is None:
+            self._rtp_packets_accepted += 1
+        else:
             self._drops[dropped] += 1
 
     def _forward(
@@ -358,7 +364,7 @@ class PythonPlane:
             sent, unprotected, full, failed = fan.forward(packet, payload, *mapped)
             self._packets_forwarded += sent
             if unprotected:
-                self._drops[DropReason.SRTP_FAILED] += unprotected
+                self._drops[DropReason.PROTECT_FAILED] += unprotected
             if full:
                 self._drops[DropReason.SEND_BUFFER_FULL] += full
             if failed:

@@ -159,7 +159,7 @@ class NativePlane:
         self._ports: dict[Address, tuple[int, int, socket.socket]] = {}
         self._locals: list[Address] = []
         self._paths: list[dict[bytes, Path]] = []  # by port: from the sender's packed address
-        self._drops: Counter[DropReason] = Counter()
+        self._control_unsent: Counter[DropReason] = Counter()
         self._running = False
         self._gap_numbers = itertools.count(1)
         self._with_gaps: WeakValueDictionary[int, NativeSource] = WeakValueDictionary()
@@ -208,9 +208,9 @@ class NativePlane:
         try:
             port[2].sendto(datagram, path.remote)
         except BlockingIOError:
-            self._drops[DropReason.SEND_BUFFER_FULL] += 1
+            self._control_unsent[DropReason.SEND_BUFFER_FULL] += 1
         except OSError:
-            self._drops[DropReason.SEND_FAILED] += 1
+            self._control_unsent[DropReason.SEND_FAILED] += 1
 
     def source(
         self,
@@ -286,7 +286,7 @@ class NativePlane:
     def counters(self) -> PlaneCounters:
         """What happened so far, on all threads."""
         (datagrams,), (rtp,), (forwarded,), drops, latency, *more = self._plane.counters()
-        (total,), (maximum,), (retransmitted,), (recovered,) = more
+        (total,), (maximum,), (retransmitted,), (recovered,), (accepted,) = more
         named = {
             DropReason[name]: count
             for name, count in zip(_native.DROP_REASONS.split(), drops, strict=True)
@@ -295,9 +295,11 @@ class NativePlane:
         return PlaneCounters(
             datagrams_received=datagrams,
             rtp_packets_received=rtp,
+            rtp_packets_accepted=accepted,
             packets_forwarded=forwarded,
             forward_latency=LatencyHistogram.of(latency, total * 1e-9, maximum * 1e-9).summary(),
-            drops=dict(self._drops + Counter(named)),
+            drops=named,
+            control_unsent=dict(self._control_unsent),
             packets_retransmitted=retransmitted,
             packets_recovered=recovered,
         )

@@ -70,13 +70,20 @@ class SinkCounters:
 
 @dataclass(frozen=True, slots=True)
 class PlaneCounters:
-    """What the sockets saw since the start."""
+    """What the sockets saw since the start.
+
+    rtp_packets_accepted: of the received ones, those that were on time and authentic: each was copied to
+    every consumer there was. drops: of datagrams that came, and of copies (`stats.COPY_REASONS`).
+    control_unsent: our own STUN, DTLS and RTCP that could not be sent, by why.
+    """
 
     datagrams_received: int
     rtp_packets_received: int
+    rtp_packets_accepted: int
     packets_forwarded: int
     forward_latency: ForwardLatency
     drops: dict[DropReason, int]
+    control_unsent: dict[DropReason, int]
     packets_retransmitted: int = 0
     packets_recovered: int = 0
 

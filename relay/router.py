@@ -37,7 +37,7 @@ class Endpoint(Protocol):
 
 
 class Router:
-    """The tables that all connections of a relay share. drops: what reached no connection.
+    """The tables that all connections of a relay share. drops: what reached no connection; used: what did.
     refusals: packets that consumers asked for again in vain. red_first: whether browsers are asked for
     redundant audio."""
 
@@ -55,11 +55,14 @@ class Router:
         self.ice = IceMux(self.plane.send, self.drop, self.timers)
         self.bindings: dict[Path, Endpoint] = {}
         self.drops: Counter[DropReason] = Counter()
+        self.used: Counter[WireProtocol] = Counter()
+        self._dropped = 0
         self.refusals: Counter[RetransmissionRefusal] = Counter()
 
     def drop(self, reason: DropReason) -> None:
         """Count a datagram that went no further."""
         self.drops[reason] += 1
+        self._dropped += 1
 
     def bind(self, path: Path, endpoint: Endpoint) -> None:
         """Give what comes by `path` to `endpoint`. The latest authentic check wins: an address
@@ -76,14 +79,17 @@ class Router:
 
     def receive(self, path: Path, datagram: bytes) -> None:
         """Take a datagram that is not RTP. Nothing that it holds may raise past here."""
+        kind, dropped = classify(datagram), self._dropped
         try:
-            self._route(path, datagram)
+            self._route(kind, path, datagram)
         except Exception:
             logger.exception("a datagram of %d bytes met a fault", len(datagram))
-            self.drop(DropReason.INTERNAL_ERROR)
+            if self._dropped == dropped:
+                self.drop(DropReason.INTERNAL_ERROR)
+        if self._dropped == dropped:
+            self.used[kind] += 1
 
-    def _route(self, path: Path, datagram: bytes) -> None:
-        kind = classify(datagram)
+    def _route(self, kind: WireProtocol, path: Path, datagram: bytes) -> None:
         if kind is WireProtocol.STUN:
             self.ice.receive(path, datagram)
             return

@@ -47,6 +47,7 @@ class DropReason(StrEnum):
     SRTP_UNAUTHENTICATED = "srtp_unauthenticated"
     SRTP_REPLAYED = "srtp_replayed"
     SRTP_FAILED = "srtp_failed"
+    """libsrtp refused a packet that came for another reason."""
     RTCP_UNKNOWN_ADDRESS = "rtcp_unknown_address"
     RTCP_UNAUTHENTICATED = "rtcp_unauthenticated"
     RTCP_MALFORMED = "rtcp_malformed"
@@ -56,10 +57,25 @@ class DropReason(StrEnum):
     """A native thread was too slow to take packets from another."""
     INTERNAL_ERROR = "internal_error"
     """A fault of the relay's own, which it logged."""
+    PROTECT_FAILED = "protect_failed"
+    """libsrtp refused to encrypt a copy."""
     SEND_BUFFER_FULL = "send_buffer_full"
     """The socket's send buffer had no room."""
     SEND_FAILED = "send_failed"
     """The system refused to send."""
+
+
+COPY_REASONS = frozenset(
+    {
+        DropReason.PROTECT_FAILED,
+        DropReason.INBOX_FULL,
+        DropReason.SEND_BUFFER_FULL,
+        DropReason.SEND_FAILED,
+    }
+)
+"""What happens to a copy on its way to a consumer, and is counted once for each; all others happen to a
+datagram that came. So each datagram that came is one of: RTP that was accepted, control that was used, or
+dropped; and each copy of an accepted one was forwarded, or dropped."""
 
 
 class RetransmissionRefusal(StrEnum):
@@ -120,6 +136,18 @@ class ConsumerStats:
 
 
 @dataclass(frozen=True, slots=True)
+class SetupTimes:
+    """How far the set-up of a connection has come, and when: seconds since its offer was made, None for
+    what has not happened. answered: the other end's parameters came; ice: a path was selected; dtls:
+    the handshake was over; connected: media could flow."""
+
+    answered: float | None = None
+    ice: float | None = None
+    dtls: float | None = None
+    connected: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ForwardLatency:
     """Time from the kernel's receive stamp to the end of the send call, in seconds, since the start.
 
@@ -137,6 +165,9 @@ class ForwardLatency:
 class RelayStats:
     """The whole relay since its start, and what it holds now.
 
+    datagrams_received = rtp_packets_accepted + the sum of control_used + that of the drops that are none of
+    `COPY_REASONS`, once everything that came was looked at. control_used: STUN, DTLS and RTCP, by protocol.
+    control_unsent: our own of these that the system did not take, by why; the drops include them.
     packets_retransmitted: of the forwarded ones, those that were sent again because a consumer asked.
     packets_recovered: lost on the way from a publisher, and restored from the redundancy of later ones;
     each was forwarded to those consumers who need it. retransmissions_refused: asked for in vain, and why.
@@ -150,6 +181,9 @@ class RelayStats:
     packets_forwarded: int
     forward_latency: ForwardLatency
     drops: dict[DropReason, int] = field(default_factory=dict)
+    rtp_packets_accepted: int = 0
+    control_used: dict[str, int] = field(default_factory=dict)
+    control_unsent: dict[DropReason, int] = field(default_factory=dict)
     packets_retransmitted: int = 0
     packets_recovered: int = 0
     retransmissions_refused: dict[RetransmissionRefusal, int] = field(default_factory=dict)

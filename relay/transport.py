@@ -16,7 +16,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .address import Address, Path
 from .dtls import DtlsEndpoint, DtlsFailure
@@ -33,7 +33,7 @@ from .parameters import (
 from .router import Router
 from .rtcp import RtcpError, RtcpPacket, build_rtcp, parse_rtcp
 from .srtp import SrtpContext, SrtpKeys
-from .stats import DropReason
+from .stats import DropReason, SetupTimes
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,8 @@ class TransportObserver:
 class Transport:
     """One connection's way through the network.
 
-    ssrc: the one that our RTCP comes from. paths: those that authentic checks came by.
+    ssrc: the one that our RTCP comes from. paths: those that authentic checks came by. setup: when it came
+    how far.
     """
 
     def __init__(
@@ -85,6 +86,8 @@ class Transport:
         self._ssrc = ssrc
         self._observer = observer
         self._loop = asyncio.get_running_loop()
+        self._created_at = self._loop.time()
+        self.setup = SetupTimes()
         self._ice = router.ice.create_agent(
             local, IceObserver(self._path_validated, self._path_selected, self._ice_failed)
         )
@@ -122,13 +125,14 @@ class Transport:
         _check(remote)
         self._remote = remote
         self.state = ConnectionState.CONNECTING
+        self.setup = replace(self.setup, answered=self._age())
         self._connect_timer = self._loop.call_later(CONNECT_TIMEOUT, self._connect_timed_out)
         for candidate in remote.candidates:
             self._ice.add_remote_candidate(candidate)
         self._ice.start(remote.ice)
         early, self._early_dtls = self._early_dtls, []
         for path, datagram in early:
-            self.receive_dtls(path, datagram)
+            self._take_dtls(path, datagram)  # which was counted as used when it was kept
 
     def add_remote_candidate(self, candidate: IceCandidate) -> None:
         """Try one more address of the peer."""
@@ -169,14 +173,20 @@ class Transport:
         if self._remote is None:
             self._keep_early(path, datagram)
             return
+        dropped = self._take_dtls(path, datagram)
+        if dropped is not None:
+            self._router.drop(dropped)
+
+    def _take_dtls(self, path: Path, datagram: bytes) -> DropReason | None:
+        if self.state is ConnectionState.CLOSED:
+            return DropReason.DTLS_UNEXPECTED
         if self._dtls is None:
             self._start_dtls(path)
         assert self._dtls is not None
         self._dtls_path = path
         dropped = self._dtls.receive(datagram, self._loop.time())
-        if dropped is not None:
-            self._router.drop(dropped)
         self._after_dtls()
+        return dropped
 
     def _keep_early(self, path: Path, datagram: bytes) -> None:
         if len(self._early_dtls) < MAX_EARLY_DTLS:
@@ -220,6 +230,8 @@ class Transport:
         if self.state is ConnectionState.CLOSED:
             return
         self._selected = path
+        if self.setup.ice is None:
+            self.setup = replace(self.setup, ice=self._age())
         if self.state is ConnectionState.CONNECTED:
             self._observer.selected(path)
         elif self._dtls is None and self._dtls_role is DtlsRole.CLIENT:
@@ -257,6 +269,7 @@ class Transport:
             self._observer.failed(f"DTLS: {outcome.reason}")
         elif outcome is not None and self._keys is None:
             self._keys = outcome
+            self.setup = replace(self.setup, dtls=self._age())
             self._rtcp_in = SrtpContext.inbound(outcome)
             self._rtcp_out = SrtpContext.outbound(outcome, self._ssrc)
             self._maybe_connected()
@@ -272,9 +285,13 @@ class Transport:
         if self._keys is None or self._selected is None:
             return
         self.state = ConnectionState.CONNECTED
+        self.setup = replace(self.setup, connected=self._age())
         if self._connect_timer is not None:
             self._connect_timer.cancel()
         self._observer.connected(self._keys, self._selected)
+
+    def _age(self) -> float:
+        return self._loop.time() - self._created_at
 
     def _connect_timed_out(self) -> None:
         what = "no ICE check succeeded" if self._selected is None else "DTLS did not finish"

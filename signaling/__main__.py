@@ -18,6 +18,7 @@ import click
 from signaling import config
 from signaling.access import Grants, KeyFault
 from signaling.errors import ConfigError, StartError
+from signaling.logs import start_logging
 from signaling.messages import schema_text
 from signaling.service import access_of, run
 
@@ -28,7 +29,6 @@ try:
     _VERSION = version("rtp-relay")
 except PackageNotFoundError:
     _VERSION = "(not installed)"
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @click.group()
@@ -66,7 +66,7 @@ def serve(path: str | None, **flags: Any) -> None:
     """
     try:
         settings = config.load(flags, os.environ, None if path is None else Path(path))
-        _start_logging(settings.log_level)
+        _start_logging(settings.log_level, settings.log_format)
         asyncio.run(run(settings, _tell, _VERSION))
     except ConfigError as error:
         _exit(error, USAGE_ERROR)
@@ -136,8 +136,8 @@ def schema() -> None:
     click.echo(schema_text(), nl=False)
 
 
-def _start_logging(level: str) -> None:
-    logging.basicConfig(level=level.upper(), format=_LOG_FORMAT)
+def _start_logging(level: str, form: str) -> None:
+    start_logging(level, form)
     if level != "debug":
         # One tells of every page that is fetched, the other of every address that is tried.
         for library in ("websockets", "aioice"):

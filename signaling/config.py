@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, fields
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from relay import MAX_LOUDEST, MAX_MEDIA_THREADS, PlaneKind, RelayConfig
 from signaling.errors import ConfigError
 from signaling.limits import AddressLimits
+from signaling.logs import FORMATS as LOG_FORMATS
 from signaling.origins import ANY_ORIGIN, read_origin
 
 ENVIRONMENT_PREFIX = "RTP_RELAY_"
@@ -36,7 +38,8 @@ class Config:
     checked by (`access.py`), one or none; it is open to everybody without. allow_origin: origins, or `*`;
     none for the server's own. trusted_proxy: addresses and networks. address_...: see `AddressLimits`.
     join_timeout: seconds that a socket may be in no room; 0: for ever. drain_timeout: seconds. history: a
-    file, None for the usual place; history_days: 0 for no history; history_size: MiB.
+    file, None for the usual place; history_days: 0 for no history; history_size: MiB. webhook: a URL;
+    webhook_secret: signs.
     """
 
     host: str = "127.0.0.1"
@@ -71,6 +74,9 @@ class Config:
     history: Path | None = None
     history_days: int = 30
     history_size: int = 512
+    webhook: str | None = None
+    webhook_secret: str | None = field(default=None, repr=False)
+    log_format: str = "text"
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -153,6 +159,18 @@ def _announced(value: object) -> str:
 
 def _path(value: object) -> Path:
     return Path(_text(value))
+
+
+def _http_url(value: object) -> str:
+    text = _text(value)
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not text.isascii() or not text.isprintable() or " " in text:
+        raise _Unusable("expected an address that begins with http:// or https://")
+    return text
 
 
 def _one_of(words: Sequence[str]) -> Callable[[object], str]:
@@ -302,6 +320,16 @@ OPTIONS = (
     ),
     Option("history_days", _integer(0, 3650), "DAYS", "Keep it so long; 0: keep no history."),
     Option("history_size", _integer(16, 1_000_000), "MIB", "Size of the history's file at most."),
+    Option(
+        "webhook", _http_url, "URL", "Tell this program what happens in the rooms, by HTTP POST."
+    ),
+    Option("webhook_secret", _text, "TEXT", "Sign what it is told by this (HMAC-SHA256)."),
+    Option(
+        "log_format",
+        _one_of(LOG_FORMATS),
+        "FORMAT",
+        "How to log: text, or json with traces of joins.",
+    ),
     Option("log_level", _one_of(LOG_LEVELS), "LEVEL", f"How much to log: {', '.join(LOG_LEVELS)}."),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}

@@ -8,10 +8,10 @@ loop, so it hands on whatever takes time. One that raises is logged and harms no
     participant   ParticipantJoined ... ParticipantLeft         ParticipantResumed, MuteChanged between
     publisher     PublisherStarted ... PublisherStopped         from its first possible media
     consumer      ConsumerStarted ... ConsumerStopped           likewise
-    connection    NetworkChanged, QualityFell                   of a publisher or a consumer
+    connection    ConnectionFailed, NetworkChanged, QualityFell of a publisher or a consumer
 
 Each start has exactly one end, which comes after it, and what is inside ends first. A connection that never
-got its media has neither.
+got its media has neither; if its path failed there is a `ConnectionFailed`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
+
+from relay import SetupTimes
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +111,17 @@ class ConsumerStopped(ParticipantEvent):
     consumer_id: str
     publisher_id: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFailed(ParticipantEvent):
+    """A connection never got its media. direction: `up` to the relay, `down` from it. reason: a word of the
+    protocol's `reason`. setup: how far it came."""
+
+    connection_id: str
+    direction: Literal["up", "down"]
+    reason: str
+    setup: SetupTimes
 
 
 @dataclass(frozen=True, slots=True)

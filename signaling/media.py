@@ -16,6 +16,7 @@ from relay import (
     IceCandidate,
     PublisherStats,
     RtpSource,
+    SetupTimes,
     TransportParameters,
 )
 
@@ -32,6 +33,10 @@ class MediaConnection(Protocol):
     @property
     def state(self) -> ConnectionState:
         """Where it stands."""
+
+    @property
+    def setup(self) -> SetupTimes:
+        """When its set-up came how far."""
 
     def connect(self, remote: TransportParameters) -> None:
         """Take the answer. Raises InvalidStateError, ParameterError."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from relay import CloseReason, ConnectionState, IceCandidate, ParameterError
 from signaling import events
@@ -295,6 +295,8 @@ class Room:
                     self.name, publication.owner.id, publication.id, reason, at=self._now()
                 )
             )
+        elif reason is Reason.FAILED:
+            self._tell_failed(publication, "up")
         logger.info("room %s: publisher %s closed: %s", self.name, publication.id, reason)
         return news
 
@@ -373,6 +375,8 @@ class Room:
                     self.name, owner.id, subscription.id, publication.id, reason, at=self._now()
                 )
             )
+        elif reason is Reason.FAILED:
+            self._tell_failed(subscription, "down")
 
     def _consumable_publication(self, participant: Participant, publisher_id: str) -> Publication:
         own = participant.publication
@@ -396,6 +400,16 @@ class Room:
 
     def _get_stats(self, participant: Participant, message: GetStats) -> Stats:
         return participant.stats()
+
+    def _tell_failed(
+        self, connection: Publication | Subscription, direction: Literal["up", "down"]
+    ) -> None:
+        owner, setup = connection.owner, connection.media.setup
+        self._observers.tell(
+            events.ConnectionFailed(
+                self.name, owner.id, connection.id, direction, Reason.FAILED, setup, at=self._now()
+            )
+        )
 
     def _tell_all(self, message: ServerMessage, *, but: Participant | None = None) -> None:
         for participant in self.participants.values():

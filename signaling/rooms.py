@@ -67,6 +67,10 @@ class Rooms:
         """Those among them whose socket is lost, and who may come back."""
         return self._places.waiting
 
+    def get(self, name: str) -> Room | None:
+        """The open room of this name."""
+        return self._rooms.get(name)
+
     def all(self) -> tuple[Room, ...]:
         """Those that are open now."""
         return tuple(self._rooms.values())

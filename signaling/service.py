@@ -281,6 +281,9 @@ def _monitoring(config: Config) -> Settings:
         history=config.history,
         history_days=config.history_days,
         history_size=config.history_size,
+        webhook=config.webhook,
+        webhook_secret=config.webhook_secret,
+        traces=config.log_format == "json",
     )
 
 

@@ -285,13 +285,14 @@ static PyObject *plane_counters(Plane *self, PyObject *Py_UNUSED(ignored))
 {
 #define OVER_THREADS(member, size, maxima)                                                         \
     over_threads(self, offsetof(struct thread, member), size, maxima)
-    return Py_BuildValue("NNNNNNNNN", OVER_THREADS(datagrams, 1, false),
+    return Py_BuildValue("NNNNNNNNNN", OVER_THREADS(datagrams, 1, false),
                          OVER_THREADS(rtp_packets, 1, false), OVER_THREADS(forwarded, 1, false),
                          OVER_THREADS(drops, DROP_REASON_COUNT, false),
                          OVER_THREADS(latency, LATENCY_BUCKETS, false),
                          OVER_THREADS(latency_nanoseconds, 1, false),
                          OVER_THREADS(latency_maximum, 1, true),
-                         OVER_THREADS(retransmitted, 1, false), OVER_THREADS(recovered, 1, false));
+                         OVER_THREADS(retransmitted, 1, false), OVER_THREADS(recovered, 1, false),
+                         OVER_THREADS(accepted, 1, false));
 #undef OVER_THREADS
 }
 

@@ -158,7 +158,7 @@ bool sink_attach(struct sink *sink, struct source *source, double now, struct th
         sink->fresh = true;
         sink->position = leg->count;
         leg->sinks[leg->count++] = sink;
-        atomic_store(&leg->used, true);
+        atomic_store(&leg->size, (unsigned)leg->count);
     }
     unlock_both(threads, source->home, own);
     return attached;
@@ -175,7 +175,7 @@ void sink_detach(struct sink *sink, struct thread **threads)
     struct sink *last = leg->sinks[--leg->count];
     leg->sinks[sink->position] = last;
     last->position = sink->position;
-    atomic_store(&leg->used, leg->count > 0);
+    atomic_store(&leg->size, (unsigned)leg->count);
     if (!sink->fresh) {
         /* Not the timeline's latest: that may still be in the inbox of our thread. */
         sink->sequence = sink->reached + sink->sequence_offset;
@@ -381,7 +381,7 @@ static bool send_to(struct thread *thread, struct sink *sink, const struct packe
     write32(out + 8, sink->ssrc);
     int length = (int)packet->length;
     if (thread->srtp->protect(sink->srtp, out, &length)) {
-        count(&thread->drops[DROP_SRTP_FAILED], 1);
+        count(&thread->drops[DROP_PROTECT_FAILED], 1);
         return false;
     }
     port->sent_iov[slot].iov_len = (size_t)length;
@@ -494,9 +494,9 @@ struct missing source_missing(struct source *source, struct thread **threads)
     return missing;
 }
 
-/* Hand a plain packet to another thread. */
+/* Hand a plain packet to another thread, for so many sinks there. */
 static void post(struct thread *thread, struct thread *other, struct source *source,
-                 const struct packet *packet)
+                 const struct packet *packet, unsigned sinks)
 {
     pthread_mutex_lock(&other->inbox_mutex);
     bool room = other->inbox_head - other->inbox_tail < INBOX_RING;
@@ -511,7 +511,7 @@ static void post(struct thread *thread, struct thread *other, struct source *sou
     if (room)
         eventfd_write(other->wake, 1);
     else
-        count(&thread->drops[DROP_INBOX_FULL], 1);
+        count(&thread->drops[DROP_INBOX_FULL], sinks); /* copies that nobody gets */
 }
 
 bool thread_take_inbox(struct thread *thread, double *arrival)
@@ -546,10 +546,11 @@ static enum drop_reason put_out(struct thread *thread, struct source *source,
     }
     for (unsigned t = 0; t < thread->thread_count; t++) {
         struct leg *leg = &source->legs[t];
+        unsigned sinks = atomic_load_explicit(&leg->size, memory_order_relaxed);
         if (t == thread->index)
             fan_out(thread, leg, packet);
-        else if (atomic_load_explicit(&leg->used, memory_order_relaxed))
-            post(thread, thread->threads[t], source, packet);
+        else if (sinks)
+            post(thread, thread->threads[t], source, packet, sinks);
     }
     return NOT_DROPPED;
 }
@@ -686,6 +687,8 @@ void port_take(struct port *port, unsigned char *data, size_t length,
         count(&thread->rtp_packets, 1);
         struct source *source = port_find(port, name);
         reason = source ? forward(thread, source, data, length, arrival) : DROP_RTP_UNKNOWN_ADDRESS;
+        if (reason == NOT_DROPPED)
+            count(&thread->accepted, 1);
     }
     count(&thread->datagrams, 1);
     if (reason != NOT_DROPPED)

@@ -56,7 +56,8 @@ enum {
     X(UNKNOWN_PROTOCOL) X(OVERSIZED) X(RTP_UNKNOWN_ADDRESS) X(RTP_MALFORMED)                       \
     X(RTP_UNKNOWN_PAYLOAD_TYPE) X(RTP_MUTED) X(RTP_NOT_LOUDEST) X(RTP_STALE)                       \
     X(SRTP_UNAUTHENTICATED) X(SRTP_REPLAYED) X(SRTP_FAILED) X(SEND_BUFFER_FULL)                    \
-    X(SEND_FAILED) X(CONTROL_QUEUE_FULL) X(INBOX_FULL) X(RTP_REDUNDANT) X(RED_MALFORMED)
+    X(SEND_FAILED) X(CONTROL_QUEUE_FULL) X(INBOX_FULL) X(RTP_REDUNDANT) X(RED_MALFORMED)           \
+    X(PROTECT_FAILED)
 
 enum drop_reason {
 #define ENUMERATE(name) DROP_##name,
@@ -94,7 +95,7 @@ struct reception { /* relay/sequence.py: Reception */
 struct leg { /* the sinks that a source has on one thread */
     struct sink **sinks;
     size_t count, capacity;
-    atomic_bool used; /* so that another thread may ask without the mutex */
+    atomic_uint size; /* the count, for another thread that asks without the mutex */
 };
 
 struct contender { /* relay/loudest.py: a source, as its stage sees it */
@@ -230,7 +231,7 @@ struct thread {
     unsigned inbox_head, inbox_tail;
 
     counter drops[DROP_REASON_COUNT];
-    counter datagrams, rtp_packets, forwarded, retransmitted, recovered;
+    counter datagrams, rtp_packets, accepted, forwarded, retransmitted, recovered;
     counter latency[LATENCY_BUCKETS], latency_nanoseconds, latency_maximum;
 };
 

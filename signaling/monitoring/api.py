@@ -14,6 +14,7 @@ from signaling.access import Access
 from signaling.errors import ErrorCode, SignalingError
 from signaling.monitoring.archive import Archive, Handler
 from signaling.monitoring.live import Consumers, Live
+from signaling.monitoring.metrics import CONTENT_TYPE, Metrics
 from signaling.monitoring.pages import error_page, page
 from signaling.monitoring.parameters import ApiError, Parameters
 from signaling.site import METHODS, Page
@@ -21,6 +22,7 @@ from signaling.site import METHODS, Page
 logger = logging.getLogger(__name__)
 
 PREFIX = "/api/"
+METRICS = "/metrics"
 
 _STATUS = {
     ErrorCode.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
@@ -32,16 +34,22 @@ class Api:
     """Answers. clock: Unix seconds, for tokens."""
 
     def __init__(
-        self, access: Access, live: Live, archive: Archive, clock: Callable[[], float]
+        self,
+        access: Access,
+        live: Live,
+        archive: Archive,
+        metrics: Metrics,
+        clock: Callable[[], float],
     ) -> None:
         self._access = access
         self._live = live
         self._archive = archive
+        self._metrics = metrics
         self._clock = clock
 
     def handles(self, path: str) -> bool:
         """Whether a path is the API's. path: without its query."""
-        return path.startswith(PREFIX)
+        return path.startswith(PREFIX) or path == METRICS
 
     async def respond(self, method: str, target: str, authorization: str | None) -> Page:
         """The response to a request. target: the path with its query; authorization: that header."""
@@ -71,6 +79,8 @@ class Api:
 
     def _route(self, path: tuple[str, ...]) -> Handler:
         match path:
+            case ("metrics",):
+                return self._answer_metrics
             case ("api", "v1", "live"):
                 return self._answer_live
             case ("api", "v1", "history", *rest):
@@ -80,6 +90,9 @@ class Api:
         raise ApiError(
             HTTPStatus.NOT_FOUND, "not_found", "There is no such path; docs/api.md lists them."
         )
+
+    async def _answer_metrics(self, parameters: Parameters) -> Page:
+        return page(self._metrics.text(), CONTENT_TYPE)
 
     async def _answer_live(self, parameters: Parameters) -> Page:
         return page(

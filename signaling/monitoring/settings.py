@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 FILE_NAME = "history.db"
@@ -12,12 +12,16 @@ FILE_NAME = "history.db"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """history: the file, None for the default place; history_days: for which something is kept, 0 for no
-    history; history_size: MiB at most."""
+    """history: the file, None for the default place; history_days: for which something is kept, 0 for
+    no history; history_size: MiB at most. webhook: a URL; webhook_secret: signs what it gets. traces:
+    whether joins are traced in the log."""
 
     history: Path | None = None
     history_days: int = 0
     history_size: int = 512
+    webhook: str | None = None
+    webhook_secret: str | None = field(default=None, repr=False)
+    traces: bool = False
 
 
 def history_path(environment: Mapping[str, str]) -> Path:

@@ -148,7 +148,7 @@ class FakePlane:
 
     def counters(self) -> PlaneCounters:
         """Zeros."""
-        return PlaneCounters(0, 0, 0, LatencyHistogram().summary(), {})
+        return PlaneCounters(0, 0, 0, 0, LatencyHistogram().summary(), {}, {})
 
 
 class FakeNetwork:

@@ -175,7 +175,9 @@ async def test_a_full_send_buffer(studio: Studio) -> None:
         await studio.settle()
         assert studio.drops == {DropReason.SEND_BUFFER_FULL: 3}
         studio.plane.send(stuck[0].path, STUN)
-        assert studio.drops == {DropReason.SEND_BUFFER_FULL: 4}
+        assert studio.drops == {DropReason.SEND_BUFFER_FULL: 3}
+        counters = studio.plane.counters()
+        assert counters.control_unsent == {DropReason.SEND_BUFFER_FULL: 1}
     assert heard(listener) == contiguous(0)
     assert studio.plane.counters().packets_forwarded == 1
 
@@ -191,6 +193,6 @@ async def test_a_packet_that_libsrtp_does_not_protect(monkeypatch: pytest.Monkey
         monkeypatch.setattr("relay.streams.protect", lambda *_: 1)
         speaker.say(frame(0))
         await studio.settle()
-        assert studio.drops == {DropReason.SRTP_FAILED: 1}
+        assert studio.drops == {DropReason.PROTECT_FAILED: 1}
         assert listener.heard() == []
         assert listener.sink.counters().packets == 0

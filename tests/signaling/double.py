@@ -17,6 +17,7 @@ from relay import (
     ParameterError,
     PublisherStats,
     RtpSource,
+    SetupTimes,
     TransportParameters,
 )
 
@@ -35,6 +36,7 @@ class Connection:
         self.id = f"{type(self).__name__.lower()}-{number}"
         self.number = number
         self.state = ConnectionState.NEW
+        self.setup = SetupTimes()
         self.remote: TransportParameters | None = None
         self.remote_candidates: list[IceCandidate | None] = []
         self.close_reason: CloseReason | None = None

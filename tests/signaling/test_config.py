@@ -44,6 +44,9 @@ VALUES = {
     "history": "history.db",
     "history_days": "10",
     "history_size": "16",
+    "webhook": "https://example.org/hook",
+    "webhook_secret": "of ours",
+    "log_format": "json",
     "log_level": "debug",
 }
 EXPECTED = Config(
@@ -78,6 +81,9 @@ EXPECTED = Config(
     history=Path("history.db"),
     history_days=10,
     history_size=16,
+    webhook="https://example.org/hook",
+    webhook_secret="of ours",
+    log_format="json",
     log_level="debug",
 )
 

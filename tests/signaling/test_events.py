@@ -7,6 +7,7 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
+from relay import CloseReason, SetupTimes
 from signaling import events
 from signaling.events import Event, Observers
 from signaling.messages import Reason
@@ -49,9 +50,11 @@ def test_what_never_got_its_media_did_not_start_and_does_not_stop(lab: Lab) -> N
     other = bob.create_publisher()
     lab.events.clear()
     consumer.fail()
-    other.fail()
+    other.close(CloseReason.SHUTDOWN)
 
-    assert lab.events == []
+    assert lab.events == [
+        events.ConnectionFailed("room", bob.id, consumer.id, "down", "failed", SetupTimes(), at=0.0)
+    ]
 
 
 def test_a_lost_path_says_so(lab: Lab) -> None:

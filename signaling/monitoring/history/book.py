@@ -188,6 +188,11 @@ class Book:
         kind = "restarted" if event.how == "restart" else "address_changed"
         return self._event(event, kind, connection_id=event.connection_id)
 
+    def _failed(self, session: str, event: events.ConnectionFailed) -> list[Row]:
+        return self._event(
+            event, "failed", connection_id=event.connection_id, reason=str(event.reason)
+        )
+
     def _quality_fell(self, session: str, event: events.QualityFell) -> list[Row]:
         return self._event(
             event, "quality_fell", connection_id=event.connection_id, score=event.score
@@ -261,5 +266,6 @@ _HANDLERS: dict[type, Callable[[Book, str, Any], list[Row]]] = {
     events.ConsumerStarted: Book._consumer_started,
     events.ConsumerStopped: Book._consumer_stopped,
     events.NetworkChanged: Book._network_changed,
+    events.ConnectionFailed: Book._failed,
     events.QualityFell: Book._quality_fell,
 }

@@ -64,12 +64,15 @@ class History:
         return self._sessions.get(room)
 
     def observe(self, event: Event) -> None:
-        """Note a fact."""
+        """Note a fact. To be told before whoever asks for `session`; and `forget` after them."""
         if isinstance(event, RoomStarted):
             self._sessions[event.room] = secrets.token_urlsafe(9)
         session = self._sessions.get(event.room)
         if session is not None:
             self._writer.put_event(session, event)
+
+    def forget(self, event: Event) -> None:
+        """A room that has ended has no session any more."""
         if isinstance(event, RoomEnded):
             self._sessions.pop(event.room, None)
 

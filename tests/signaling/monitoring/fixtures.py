@@ -9,6 +9,8 @@ from typing import Any
 
 from relay import ForwardLatency, RelayStats
 from signaling.monitoring.api import Api
+from signaling.monitoring.load import LoadMeter
+from signaling.monitoring.metrics import Now
 from signaling.site import Page
 
 NO_LATENCY = ForwardLatency(0, 0.0, 0.0, 0.0, 0.0)
@@ -37,3 +39,20 @@ async def until(condition: Callable[[], bool], limit: float = 60.0) -> None:
     async with asyncio.timeout(limit):
         while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.005)
+
+
+def now(**figures: Any) -> Now:
+    """What a scrape finds; what is not given is nothing."""
+    stats = figures.pop("relay", relay_stats())
+    nothing: dict[str, Any] = {
+        "version": "1.2.3",
+        "media_plane": "python",
+        "rooms": 0,
+        "participants": 0,
+        "waiting": 0,
+        "relay": stats,
+        "load": LoadMeter(lambda: stats).read(),
+        "history": {},
+        "webhooks": {},
+    }
+    return Now(**(nothing | figures))

@@ -13,9 +13,10 @@ from signaling.monitoring.api import Api
 from signaling.monitoring.archive import Archive
 from signaling.monitoring.live import Live
 from signaling.monitoring.meters import Quality
+from signaling.monitoring.metrics import Metrics
 from signaling.monitoring.sampler import Sampler
 from tests.signaling.lab import Lab
-from tests.signaling.monitoring.fixtures import ask, header, relay_stats
+from tests.signaling.monitoring.fixtures import ask, header, now, relay_stats
 
 SECRET = "a secret of more than thirty-two bytes"
 
@@ -39,7 +40,7 @@ async def live(lab: Lab) -> AsyncIterator[Live]:
 
 @pytest.fixture
 def api(live: Live) -> Api:
-    return Api(Access(), live, Archive(None, time.time), time.time)
+    return Api(Access(), live, Archive(None, time.time), Metrics(now), time.time)
 
 
 async def test_it_handles_its_own_paths_and_no_others(api: Api) -> None:
@@ -115,7 +116,7 @@ async def test_with_access_control_operators_only(
     live: Live, grants: Grants | None, status: int, code: str | None
 ) -> None:
     access = Access(Key.read(SECRET))
-    api = Api(access, live, Archive(None, time.time), lambda: 1.8e9)
+    api = Api(access, live, Archive(None, time.time), Metrics(now), lambda: 1.8e9)
     authorization = None if grants is None else f"Bearer {access.issue(grants)}"
     got, told = await ask(api, "/api/v1/live", authorization)
 

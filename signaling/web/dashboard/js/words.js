@@ -109,6 +109,7 @@ export const DROPS = {
     words: "The process is overloaded, or a flood comes in. Connections may fail.",
     weight: "alarm",
   },
+  protect_failed: { name: "Encryption failed", words: "libsrtp refused a copy. Report it.", weight: "alarm" },
   inbox_full: {
     name: "Inbox of a thread full",
     words: "A media thread is too slow: listeners hear gaps.",

@@ -97,6 +97,7 @@ class Feeder:
     def events(self, *facts: Event) -> None:
         for fact in facts:
             self.history.observe(fact)
+            self.history.forget(fact)
             self.fed += 1
 
     def window(
