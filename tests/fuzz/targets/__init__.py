@@ -11,6 +11,7 @@ NAMES = (
     "candidate",
     "rtp",
     "extensions",
+    "red",
     "rtcp",
     "stun",
     "dtls",

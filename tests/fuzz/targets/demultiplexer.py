@@ -6,6 +6,7 @@ keys are known here. Datagrams go by `inject`, at times of the input's own.
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 import pylibsrtp
@@ -24,8 +25,10 @@ from relay import (
 from relay.address import Address, Path
 from relay.connection import Connection
 from relay.dtls import DtlsEndpoint
+from relay.parameters import RtpParameters
 from relay.rtcp import (
     Goodbye,
+    Nack,
     ReceiverReport,
     ReportBlock,
     SenderReport,
@@ -46,11 +49,17 @@ _LOOP = FlyingLoop()
 _RELAY = Relay(RelayConfig(media_hosts=("127.0.0.1",), media_port=0, media_plane=PlaneKind.PYTHON))
 _LOOP.run_until_complete(_RELAY.start())
 _LOCAL = _RELAY.addresses[0]
-_REMOTE = TransportParameters(
-    IceParameters("peer", "p" * 22),
-    (DtlsFingerprint("sha-256", ":".join(["AB"] * 32)),),
-    DtlsRole.CLIENT,
+_ABILITIES = (
+    RtpParameters(nack=True, red=True),
+    RtpParameters(),
+    RtpParameters(nack=True, red=True),
+    RtpParameters(nack=True),
 )
+"""Of the two publishers, and of the two consumers."""
+
+_SSRC = b"SSRC"
+"""In SRTCP of an input: the SSRC that the relay sends under to whoever that comes from."""
+
 _NOWHERE = 9  # the discard port: nobody listens there, and nobody is told
 
 RAW, RTP, RTCP, MUTE, SWITCH, WAIT, REPORT, REPEAT = range(8)
@@ -65,6 +74,7 @@ class _End:
         length = profile.key_length + profile.salt_length
         self.keys = SrtpKeys(profile, bytes([number]) * length, bytes([0x80 | number]) * length)
         self.connection = connection
+        self.rtp = _ABILITIES[number]
         self.path = Path(_LOCAL, Address(f"127.0.0.{2 + number}", _NOWHERE))
         self.sending = pylibsrtp.Session(
             Policy(self.keys.remote, Policy.SSRC_ANY_OUTBOUND, 0, profile.identifier)
@@ -77,7 +87,14 @@ class _End:
     def _connect(self) -> None:
         """What ICE and DTLS would have brought about."""
         transport = self.connection._transport
-        transport.connect(_REMOTE)
+        transport.connect(
+            TransportParameters(
+                IceParameters("peer", "p" * 22),
+                (DtlsFingerprint("sha-256", ":".join(["AB"] * 32)),),
+                DtlsRole.CLIENT,
+                rtp=self.rtp,
+            )
+        )
         transport._path_validated(self.path)
         transport._dtls, transport._dtls_path = cast(DtlsEndpoint, _Done(self.keys)), self.path
         transport._after_dtls()
@@ -114,7 +131,7 @@ class _World:
         self.arrival = 1000.0
         self.sent: list[tuple[Path, bytes]] = []
 
-    def take(self, step: Step) -> None:
+    async def take(self, step: Step) -> None:
         """Do one step, and look at the rules."""
         operation, argument = step[0], Reader(step[1])
         end = self.ends[operation % 4]
@@ -124,13 +141,16 @@ class _World:
             case 1:
                 self._inject_protected(end, argument.rest(), end.sending.protect)
             case 2:
-                self._inject_protected(end, argument.rest(), end.sending_rtcp.protect_rtcp)
+                packet = argument.rest().replace(_SSRC, end.connection.ssrc.to_bytes(4, "big"))
+                self._inject_protected(end, packet, end.sending_rtcp.protect_rtcp)
             case 3:
                 self.publishers[operation % 2].muted = bool(argument.byte() & 1)
             case 4:
                 self.consumers[operation // 2 % 2].switch(self.publishers[operation % 2])
             case 5:
-                self.arrival += argument.number(2) / 1000
+                seconds = argument.number(2) / 1000
+                self.arrival += seconds
+                await asyncio.sleep(seconds)
             case 6:
                 self._report()
             case 7:
@@ -190,7 +210,7 @@ def run(data: bytes) -> None:
         world = _World()
         try:
             for step in split(data):
-                world.take(step)
+                await world.take(step)
         finally:
             await world.close()
 
@@ -231,6 +251,21 @@ def seeds() -> list[bytes]:
     ]
     mute: list[Step] = [(4 * MUTE, b"\1"), talk[0], (4 * MUTE, b"\0")]
     replay: list[Step] = [(4 * REPEAT, b"\0\0"), (4 * REPEAT + 1, b"\1\1")]
+    # Each packet holds the one before once more, and some of them never come.
+    old = bytes((0xEF,)) + (960 << 10 | 4).to_bytes(3, "big")
+    red: list[Step] = [
+        (4 * RTP, _rtp(index, payload_type=63, payload=old + b"\x6fopusopus"))
+        for index in (*range(6), 7, 8, 11, 9)
+    ]
+    media_ssrc = int.from_bytes(_SSRC, "big")
+    nack = build_rtcp([ReceiverReport(1), Nack(1, media_ssrc, tuple(range(65_530, 65_536)))])
+    asking: list[Step] = [
+        (4 * RTCP + 2, nack),
+        (4 * RTCP + 3, nack),
+        (4 * RTCP + 2, b"\x81\xcd\0\3\0\0\0\1" + _SSRC + bytes(4)),
+        (4 * WAIT, b"\1\0"),
+        (4 * RTCP + 2, nack),
+    ]
     raw: list[Step] = [
         (4 * RAW, datagram)
         for datagram in (b"", b"\x80", bytes(20), b"\x16\xfe\xfd" + bytes(10), b"\x80\xc8\0\1" * 9)
@@ -242,6 +277,9 @@ def seeds() -> list[bytes]:
         [*many, *reports, *talk],
         [*rtcp_sources, *reports, *raw],
         [*talk, *replay, *raw],
+        [*red, *asking, *talk, *asking],
+        [*talk[:3], *talk[5:], (4 * WAIT, b"\0\x40"), talk[4], (4 * WAIT, b"\2\0"), *asking],
+        [*red, (4 * SWITCH + 1, b""), *talk, *red, *asking, *reports],
     ]
     return [join(steps) for steps in courses]
 
