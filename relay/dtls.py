@@ -15,6 +15,7 @@ alert that says goodbye.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from OpenSSL import SSL
@@ -32,6 +33,9 @@ INITIAL_TIMEOUT = 0.4
 that nobody has measured; ICE has just measured this one, and RFC 9147 §5.8.2 allows less then."""
 
 MAX_TIMEOUT = 6.4
+
+MIN_REPEAT_INTERVAL = 0.1
+"""Seconds between two last flights that are sent because the other end repeats its own."""
 
 CIPHERS = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256"
@@ -103,6 +107,7 @@ class DtlsEndpoint:
         self._records = 0
         self._timeout = INITIAL_TIMEOUT
         self._deadline: float | None = None
+        self._repeat_after = -math.inf
 
     def start(self, now: float) -> None:
         """Begin. now: seconds on any steady clock, the same at every call."""
@@ -118,8 +123,11 @@ class DtlsEndpoint:
             self._connection.bio_write(datagram)
             self._advance(now)
             return None
-        if self.role is DtlsRole.SERVER and not types.isdisjoint((_CHANGE_CIPHER_SPEC, _HANDSHAKE)):
-            # The other end repeats its last flight, so ours was lost (RFC 6347 §4.2.4).
+        repeats = not types.isdisjoint((_CHANGE_CIPHER_SPEC, _HANDSHAKE))
+        if self.role is DtlsRole.SERVER and repeats and now >= self._repeat_after:
+            # The other end repeats its last flight, so ours was lost (RFC 6347 §4.2.4). Its datagrams come
+            # together, and anybody can write its address on some: one answer to all of them is enough.
+            self._repeat_after = now + MIN_REPEAT_INTERVAL
             self._repeat_flight()
             return None
         return DropReason.DTLS_UNEXPECTED

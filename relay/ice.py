@@ -35,8 +35,10 @@ from aioice.ice import CandidatePair, StunProtocol
 
 from . import binding
 from .address import Address, Path
+from .binding import IntegrityKey
 from .consent import Consent
 from .parameters import IceCandidate, IceParameters
+from .screening import Budget, screen
 from .stats import DropReason
 from .timers import Timer, TimerGrid
 
@@ -51,6 +53,10 @@ MAX_REMOTE_ADDRESSES = 32
 8445 §6.1.2.5 bounds pairs by 100; a browser on many interfaces has a dozen."""
 
 MAX_ROLE_CONFLICTS = 4
+
+CHECK_RATE, CHECK_BURST = 100.0, 200.0
+"""Requests of one connection that are looked at: so many a second, and so many at once. A browser that
+tries all its addresses sends one every 50 ms for each (RFC 8445 §14), a connected one 0.4 a second."""
 
 _ICE_CHARACTERS = string.ascii_letters + string.digits + "+/"
 _SIGNALED_TYPES = ("host", "srflx", "relay")
@@ -102,36 +108,54 @@ class IceMux:
 
     def receive(self, path: Path, datagram: bytes) -> None:
         """Hand a STUN datagram to the agent that it is for."""
-        settled = self.selected.get(path)
-        if settled is not None and settled.receive_familiar(path, datagram):
-            return
-        try:
-            message = stun.parse_message(datagram)
-        except (ValueError, struct.error):
+        screened = screen(datagram)
+        if screened is None:
             self.drop(DropReason.STUN_MALFORMED)
             return
-        if message.message_class == stun.Class.REQUEST:
-            self._receive_request(path, message, datagram)
-        elif settled is not None and settled.receive_consent(message, datagram):
-            return
-        elif message.transaction_id in self.transactions:
-            protocol = self.transactions[message.transaction_id]
-            transaction = protocol.transactions[message.transaction_id]
-            transaction.response_received(message, (path.remote.host, path.remote.port))
-        else:
-            self.drop(DropReason.STUN_UNEXPECTED)
+        is_request, whose = screened
+        dropped = (self._receive_request if is_request else self._receive_response)(
+            path, datagram, whose
+        )
+        if dropped is not None:
+            self.drop(dropped)
 
-    def _receive_request(self, path: Path, message: stun.Message, datagram: bytes) -> None:
+    def _receive_request(self, path: Path, datagram: bytes, name: bytes) -> DropReason | None:
         # A request that is not authentic gets no answer at all, where RFC 8489 §9.1.3 would have an
         # error: nobody learns from us which names exist, and spoofed senders cause no traffic.
-        name, _, _ = str(message.attributes.get("USERNAME", "")).partition(":")
-        agent = self._agents.get(name)
+        agent = self._agents.get(name.decode("ascii", "replace"))
         if agent is None:
-            self.drop(DropReason.STUN_UNKNOWN_USER)
-        elif not message.check_message_integrity(agent.parameters.password.encode()):
-            self.drop(DropReason.STUN_UNAUTHENTICATED)
-        else:
-            agent.receive_request(path, message, datagram)
+            return DropReason.STUN_UNKNOWN_USER
+        # The names can be read by whoever listens on the way, so only the authentic ones are charged.
+        if not binding.is_authentic(datagram, agent.key):
+            return DropReason.STUN_UNAUTHENTICATED
+        if not agent.budget.take(asyncio.get_running_loop().time()):
+            return DropReason.RATE_LIMITED
+        if self.selected.get(path) is agent and agent.receive_familiar(path, datagram):
+            return None
+        message = _parse(datagram)
+        if message is None:
+            return DropReason.STUN_MALFORMED
+        return agent.receive_request(path, message, datagram)
+
+    def _receive_response(
+        self, path: Path, datagram: bytes, identifier: bytes
+    ) -> DropReason | None:
+        settled, protocol = self.selected.get(path), self.transactions.get(identifier)
+        expected = settled is not None and settled.expects(datagram)
+        if protocol is None and not expected:
+            return DropReason.STUN_UNEXPECTED
+        if settled is not None and settled.receive_familiar(path, datagram):
+            return None
+        message = _parse(datagram)
+        if message is None:
+            return DropReason.STUN_MALFORMED
+        if settled is not None and settled.receive_consent(message, datagram):
+            return None
+        if protocol is None:
+            return DropReason.STUN_UNEXPECTED
+        transaction = protocol.transactions[identifier]
+        transaction.response_received(message, (path.remote.host, path.remote.port))
+        return None
 
     def remove(self, agent: IceAgent, closing: asyncio.Task[None]) -> None:
         """Forget an agent, whose last tasks end in `closing`."""
@@ -148,7 +172,8 @@ class IceMux:
 class IceAgent:
     """One end of one ICE session. It offers, so it controls (RFC 8445 §6.1.1).
 
-    round_trip_time: seconds, of the latest check that was answered at once; None before.
+    round_trip_time: seconds, of the latest check that was answered at once; None before. key: that
+    signs requests to it; budget: of those that are looked at.
     """
 
     def __init__(
@@ -159,6 +184,8 @@ class IceAgent:
         self.mux = mux
         self.round_trip_time: float | None = None
         self._connection = _Connection(self, local)
+        self.key = IntegrityKey(self.parameters.password)
+        self.budget = Budget(CHECK_RATE, CHECK_BURST)
         self._validated: set[Path] = set()
         self._task: asyncio.Task[None] | None = None
         self._consent: Consent | None = None
@@ -182,17 +209,18 @@ class IceAgent:
         if not self._closed:
             self._connection.add_local_address(address)
 
-    def receive_request(self, path: Path, message: stun.Message, datagram: bytes) -> None:
-        """Take an authentic Binding request. Before `start` it is answered and kept for then: a browser
-        checks as soon as it has made its answer, which may take its time to come here."""
+    def receive_request(
+        self, path: Path, message: stun.Message, datagram: bytes
+    ) -> DropReason | None:
+        """Take an authentic Binding request, or tell why it is of no use. Before `start` it is answered and
+        kept for then: a browser checks as soon as it has made its answer, which may take its time to
+        come here."""
         protocol = self._connection.protocol_at(path.local)
         if protocol is None or "PRIORITY" not in message.attributes:
-            self.mux.drop(DropReason.STUN_MALFORMED)
-            return
+            return DropReason.STUN_MALFORMED
         if path not in self._validated:
             if len(self._validated) >= MAX_REMOTE_ADDRESSES:
-                self.mux.drop(DropReason.STUN_TOO_MANY_ADDRESSES)
-                return
+                return DropReason.STUN_TOO_MANY_ADDRESSES
             self._validated.add(path)
         self.observer.validated(path)
         remote = (path.remote.host, path.remote.port)
@@ -202,6 +230,11 @@ class IceAgent:
         )
         if self._consent is not None and self._consent.path == path and asks_nothing_else:
             self._consent.learn(datagram)
+        return None
+
+    def expects(self, datagram: bytes) -> bool:
+        """Whether it answers a check of consent, if it is authentic."""
+        return self._consent is not None and self._consent.expects(datagram)
 
     def receive_familiar(self, path: Path, datagram: bytes) -> bool:
         """Take a message of a connected peer: a request like its last one, or an answer to a check of
@@ -422,6 +455,14 @@ class _Connection(aioice.Connection):
         )
         now = asyncio.get_running_loop().time()
         return Consent(path, self.local_password, self.remote_password, template, now)
+
+
+def _parse(datagram: bytes) -> stun.Message | None:
+    """The message in a datagram; None when there is none."""
+    try:
+        return stun.parse_message(datagram)
+    except (ValueError, struct.error):
+        return None
 
 
 def _random_name(length: int) -> str:

@@ -65,8 +65,8 @@ class Router:
         self._dropped += 1
 
     def bind(self, path: Path, endpoint: Endpoint) -> None:
-        """Give what comes by `path` to `endpoint`. The latest authentic check wins: an address
-        translator gives one client's port to another, once the first is gone."""
+        """Give what comes by `path` to `endpoint`, whoever had it before: an address translator gives one
+        client's port to another, once the first is gone."""
         if self.bindings.get(path) not in (None, endpoint):
             self.plane.unbind(path)
         self.bindings[path] = endpoint

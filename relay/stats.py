@@ -26,6 +26,8 @@ class DropReason(StrEnum):
     """A response to nothing that was asked, or an indication."""
     STUN_TOO_MANY_ADDRESSES = "stun_too_many_addresses"
     """One more remote address than a connection may have."""
+    RATE_LIMITED = "rate_limited"
+    """More STUN, DTLS or RTCP of one connection than is looked at in that time."""
     DTLS_UNKNOWN_ADDRESS = "dtls_unknown_address"
     """DTLS from an address that passed no authenticated ICE check."""
     DTLS_MALFORMED = "dtls_malformed"

@@ -32,6 +32,7 @@ from .parameters import (
 )
 from .router import Router
 from .rtcp import RtcpError, RtcpPacket, build_rtcp, parse_rtcp
+from .screening import Budget
 from .srtp import SrtpContext, SrtpKeys
 from .stats import DropReason, SetupTimes
 
@@ -46,6 +47,13 @@ and its ClientHello takes two. Later ones are dropped; it repeats them."""
 
 MAX_RTCP_SOURCES = 8
 """SSRCs that a peer's reports may come from; the oldest is forgotten when one more comes."""
+
+DTLS_RATE, DTLS_BURST = 50.0, 100.0
+"""Datagrams of one peer that are looked at: so many a second, and so many at once. A handshake has about
+ten; each may cost as much as a signature."""
+
+RTCP_RATE, RTCP_BURST = 100.0, 200.0
+"""Likewise. A peer reports a few times a second, and asks for lost packets when there are some."""
 
 _USERNAME_FRAGMENT = re.compile("[A-Za-z0-9+/]{4,256}")
 _PASSWORD = re.compile("[A-Za-z0-9+/]{22,256}")
@@ -100,6 +108,8 @@ class Transport:
         self._rtcp_in: SrtpContext | None = None
         self._rtcp_out: SrtpContext | None = None
         self._rtcp_ssrcs: list[int] = []
+        self._dtls_budget = Budget(DTLS_RATE, DTLS_BURST)
+        self._rtcp_budget = Budget(RTCP_RATE, RTCP_BURST)
         self._connect_timer: asyncio.TimerHandle | None = None
         self._dtls_timer: asyncio.TimerHandle | None = None
 
@@ -170,6 +180,9 @@ class Transport:
         if self.state is ConnectionState.CLOSED:
             self._router.drop(DropReason.DTLS_UNEXPECTED)
             return
+        if not self._dtls_budget.take(self._loop.time()):
+            self._router.drop(DropReason.RATE_LIMITED)
+            return
         if self._remote is None:
             self._keep_early(path, datagram)
             return
@@ -199,6 +212,9 @@ class Transport:
         if self._rtcp_in is None:
             self._router.drop(DropReason.RTCP_UNKNOWN_ADDRESS)
             return
+        if not self._rtcp_budget.take(self._loop.time()):
+            self._router.drop(DropReason.RATE_LIMITED)
+            return
         plain = self._rtcp_in.unprotect_rtcp(datagram)
         if isinstance(plain, DropReason):
             self._router.drop(plain)
@@ -221,10 +237,15 @@ class Transport:
     def _path_validated(self, path: Path) -> None:
         if self.state is ConnectionState.CLOSED:
             return
-        if self._router.bindings.get(path) is not self:  # it is new, or another connection took it
-            self._router.bind(path, self)
-            self.paths[path] = None
-            self._observer.validated(path)
+        # Who can write other people's addresses on a check proves nothing by it. A path that somebody has
+        # is given away only once an answer came by it (`_path_selected`).
+        if path not in self._router.bindings:
+            self._take(path)
+
+    def _take(self, path: Path) -> None:
+        self._router.bind(path, self)
+        self.paths[path] = None
+        self._observer.validated(path)
 
     def _path_selected(self, path: Path) -> None:
         if self.state is ConnectionState.CLOSED:
@@ -232,6 +253,8 @@ class Transport:
         self._selected = path
         if self.setup.ice is None:
             self.setup = replace(self.setup, ice=self._age())
+        if self._router.bindings.get(path) is not self:
+            self._take(path)
         if self.state is ConnectionState.CONNECTED:
             self._observer.selected(path)
         elif self._dtls is None and self._dtls_role is DtlsRole.CLIENT:

@@ -305,11 +305,16 @@ class TestIndependentPeer:
         )
         assert isinstance(server.outcome, SrtpKeys)
         assert not peer.done
-        for _ in range(2):  # once more than needed: it is repeated as often as it is asked for
+        flights = []
+        for turn in range(2):  # once more than needed: it is repeated as often as it is asked for
             peer.wait_and_repeat()
-            for datagram in peer.datagrams():
-                assert server.receive(datagram, 0.0) is None
-        for datagram in server.datagrams():
+            repeated = peer.datagrams()
+            assert len(repeated) > 1
+            for datagram in repeated:
+                server.receive(datagram, float(turn))
+            flights.append(server.datagrams())
+        assert [len(flight) for flight in flights] == [1, 1]  # for what came together, once
+        for datagram in flights[1]:
             peer.receive(datagram)
         assert peer.done
         assert peer.error is None

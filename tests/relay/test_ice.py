@@ -449,6 +449,45 @@ class TestRefused:
         await observed.until_selected(PATH)
         assert network.drops == {}
 
+    async def test_more_checks_than_are_looked_at(
+        self, network: Network, agent: IceAgent, observed: Observed, peer: Peer
+    ) -> None:
+        agent.start(PEER_PARAMETERS)
+        await asyncio.sleep(0)
+        burst = int(ice.CHECK_BURST)
+        for _ in range(burst + 100):
+            peer.check(key="not the agent's" * 2)
+        assert network.drops == {DropReason.STUN_UNAUTHENTICATED: burst + 100}
+        for _ in range(2 * burst):
+            peer.check()  # what somebody else forged was at nobody's expense
+        await asyncio.sleep(0.01)
+        assert len(peer.responses) >= burst
+        assert len(peer.responses) + network.drops[DropReason.RATE_LIMITED] == 2 * burst
+        assert network.drops[DropReason.RATE_LIMITED] > burst / 2
+
+    @pytest.mark.parametrize("attribute", [b"\x80\x22\0\0", b"\0\x20\0\x14\0\2" + bytes(18)])
+    async def test_what_takes_long_to_read_is_not_read(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        network: Network,
+        agent: IceAgent,
+        peer: Peer,
+        attribute: bytes,
+    ) -> None:
+        parsed: list[bytes] = []
+        monkeypatch.setattr("relay.ice.stun.parse_message", parsed.append)
+        for kind in (b"\0\1", b"\1\1"):
+            body = attribute * (1440 // len(attribute))
+            head = kind + len(body).to_bytes(2, "big") + b"\x21\x12\xa4\x42" + bytes(12)
+            peer.send(head + body)
+            peer.send(head[:2] + b"\0\0" + head[4:])
+        assert parsed == []
+        assert network.drops == {
+            DropReason.STUN_MALFORMED: 2,
+            DropReason.STUN_UNKNOWN_USER: 1,
+            DropReason.STUN_UNEXPECTED: 1,
+        }
+
     async def test_too_many_addresses(
         self, network: Network, agent: IceAgent, observed: Observed
     ) -> None:
