@@ -18,6 +18,7 @@ from typing import Any
 import cffi
 
 from .address import Address, family_of, pack_sockaddr
+from .clock import StampClock
 from .errors import AddressError
 from .srtp import MAX_TRAILER_LENGTH
 
@@ -117,6 +118,7 @@ class ReceiveBatch:
         self._name_bytes = ffi.buffer(self._names)
         self._name_length = 16 if family == socket.AF_INET else 28
         self._stamp = ffi.new("struct stamp *")
+        self._clock = StampClock()
         self._iovecs = ffi.new("struct iovec[]", RECEIVE_BATCH)
         self._messages = ffi.new("struct mmsghdr[]", RECEIVE_BATCH)
         self._size = ffi.sizeof(self._messages)
@@ -155,7 +157,7 @@ class ReceiveBatch:
         if not stamp.seconds:
             return 0.0
         received = float(stamp.seconds) + float(stamp.nanoseconds) * 1e-9
-        return max(0.0, time.time() - received)
+        return self._clock.age(time.time(), time.monotonic(), received)
 
 
 class SendBatch:
@@ -191,19 +193,23 @@ class SendBatch:
     ) -> tuple[int, int]:
         """Send the first slots, as many as there are `lengths`, without the `skipped` ones.
 
-        How many found the send buffer full, and how many the system refused; those are lost.
+        How many found a buffer full, and how many the system refused; those are lost. Our own buffer
+        (EAGAIN) has no room for the rest either; a queue on the way to one of them (ENOBUFS) has nothing
+        to do with the others, nor has a refusal.
         """
         self._lengths[: len(lengths)] = memoryview(array("L", lengths))
-        start, failed = 0, 0
+        start, full, failed = 0, 0, 0
         for end in (*skipped, len(lengths)):
             while start < end:
                 sent = _libc.sendmmsg(descriptor, self._messages + start, end - start, _DONTWAIT)
                 if sent > 0:
                     start += sent
-                elif ffi.errno in (errno.EAGAIN, errno.ENOBUFS):
+                elif ffi.errno == errno.EAGAIN:
                     left_out = sum(slot >= start for slot in skipped)
-                    return len(lengths) - start - left_out, failed
+                    return full + len(lengths) - start - left_out, failed
+                elif ffi.errno == errno.ENOBUFS:
+                    start, full = start + 1, full + 1
                 elif ffi.errno != errno.EINTR:
                     start, failed = start + 1, failed + 1
             start = end + 1
-        return 0, failed
+        return full, failed

@@ -320,23 +320,28 @@ static bool map(struct timeline *timeline, uint16_t sequence, uint32_t timestamp
 
 static void flush(struct thread *thread, struct port *port)
 {
-    unsigned start = 0, total = port->send_count, refused = 0;
+    unsigned start = 0, total = port->send_count, full = 0, refused = 0;
     port->send_count = 0;
     while (start < total) {
         int sent = sendmmsg(port->descriptor, port->sent + start, total - start, MSG_DONTWAIT);
         if (sent > 0) {
             start += (unsigned)sent;
-        } else if (errno == EAGAIN || errno == ENOBUFS) {
-            count(&thread->drops[DROP_SEND_BUFFER_FULL], total - start);
-            total = start;
-        } else if (errno != EINTR) {
+        } else if (errno == EAGAIN) { /* our own buffer: there is no room for anybody */
+            full += total - start;
+            start = total;
+        } else if (errno == ENOBUFS) { /* a queue on the way to this one */
+            full++;
             start++;
+        } else if (errno != EINTR) {
             refused++;
+            start++;
         }
     }
+    if (full)
+        count(&thread->drops[DROP_SEND_BUFFER_FULL], full);
     if (refused)
         count(&thread->drops[DROP_SEND_FAILED], refused);
-    count(&thread->forwarded, total - refused);
+    count(&thread->forwarded, total - full - refused);
 }
 
 void thread_flush(struct thread *thread)

@@ -177,7 +177,19 @@ struct red { /* where the blocks of a RED packet lie; oldest first, the primary 
     size_t primary;
 };
 
+struct stamp_clock { /* relay/clock.py: StampClock */
+    bool known;
+    double offset, at;
+};
+
+#define STEP_TOLERANCE 0.005 /* s */
+#define STEP_DRIFT 0.001     /* s for each second */
+
+/* Seconds since a time stamp; 0 when the clock that it is of was stepped. All in seconds. */
+double stamp_age(struct stamp_clock *clock, double real, double monotonic, double stamp);
+
 struct port {
+    struct stamp_clock clock;
     int descriptor;
     unsigned number; /* for whoever opened it */
     socklen_t name_length;

@@ -118,35 +118,38 @@ static void yield_to_editors(struct thread *thread)
     } while (atomic_load_explicit(&thread->editors, memory_order_relaxed));
 }
 
-/* Seconds since the kernel received the first datagram of the batch. */
-static double batch_age(struct port *port)
+static double seconds(const struct timespec *time)
 {
-    struct msghdr *header = &port->received[0].msg_hdr;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPNS) {
-            struct timespec stamp, now;
-            memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
-            clock_gettime(CLOCK_REALTIME, &now);
-            double age = (double)(now.tv_sec - stamp.tv_sec) +
-                         (double)(now.tv_nsec - stamp.tv_nsec) * 1e-9;
-            return age > 0 ? age : 0;
-        }
-    }
-    return 0;
+    return (double)time->tv_sec + (double)time->tv_nsec * 1e-9;
 }
 
 static double monotonic(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+    return seconds(&now);
 }
 
-static void add_latency(struct thread *thread, double seconds) /* relay/latency.py */
+/* Seconds since the kernel received the first datagram of the batch; `now` is monotonic. */
+static double batch_age(struct port *port, double now)
 {
-    double octaves = seconds > 1e-6 ? log2(seconds / 1e-6) : 0;
+    struct msghdr *header = &port->received[0].msg_hdr;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPNS) {
+            struct timespec stamp, real;
+            memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
+            clock_gettime(CLOCK_REALTIME, &real);
+            return stamp_age(&port->clock, seconds(&real), now, seconds(&stamp));
+        }
+    }
+    return 0;
+}
+
+static void add_latency(struct thread *thread, double passed) /* relay/latency.py */
+{
+    double octaves = passed > 1e-6 ? log2(passed / 1e-6) : 0;
     size_t bucket = (size_t)(octaves * 8);
-    uint64_t nanoseconds = (uint64_t)(seconds * 1e9);
+    uint64_t nanoseconds = (uint64_t)(passed * 1e9);
     atomic_fetch_add_explicit(
         &thread->latency[bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1], 1,
         memory_order_relaxed);
@@ -187,7 +190,7 @@ static void serve(struct thread *thread, struct port *port)
         received = receive_batch(port);
         if (received <= 0)
             return;
-        double arrival = monotonic() - batch_age(port);
+        double now = monotonic(), arrival = now - batch_age(port, now);
         uint64_t before = atomic_load_explicit(&thread->forwarded, memory_order_relaxed);
         for (int i = 0; i < received; i++) {
             const struct mmsghdr *message = &port->received[i];

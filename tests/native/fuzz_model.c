@@ -97,7 +97,7 @@ int __wrap_sendmmsg(int descriptor, struct mmsghdr *messages, unsigned count, in
     struct world *world = world_current;
     enum network network = world->network;
     bool some = network == SENDS_SOME || network == FILLS_UP;
-    unsigned gone = some ? (count + 1) / 2 : network == REFUSES ? 1 : count;
+    unsigned gone = some ? (count + 1) / 2 : network == REFUSES || network == HAS_NO_BUFFERS ? 1 : count;
     CHECK(count > 0 && count <= SEND_BATCH && flags == MSG_DONTWAIT);
     if (network == IS_INTERRUPTED) {
         world->network = SENDS;

@@ -8,9 +8,11 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+import relay.udp
 from relay.address import Address, family_of, pack_sockaddr, unpack_sockaddr
 from relay.errors import AddressError
 from relay.udp import (
@@ -312,3 +314,73 @@ def full_stream() -> Iterator[socket.socket]:
             while True:
                 stream.send(bytes(1 << 16))
         yield stream
+
+
+class Moody:
+    """The C library, whose `sendmmsg` fails for one address in a given way, and is interrupted at first."""
+
+    def __init__(self, real: Any, port: int, error: int) -> None:
+        self._real = real
+        self._port = port.to_bytes(2, "big")
+        self._error = error
+        self._interrupted = False
+
+    def sendmmsg(self, descriptor: int, messages: Any, count: int, flags: int) -> int:
+        if not self._interrupted:
+            self._interrupted = True
+            return self._fail(errno.EINTR)
+        for index in range(count):
+            name = ffi.buffer(messages[index].msg_hdr.msg_name, 16)[:]
+            if name[2:4] == self._port:
+                if index == 0:
+                    return self._fail(self._error)
+                count = index
+                break
+        return int(self._real.sendmmsg(descriptor, messages, count, flags))
+
+    def _fail(self, error: int) -> int:
+        ffi.errno = error
+        return -1
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (errno.ENOBUFS, (1, 0)),
+        (errno.EPERM, (0, 1)),
+        (errno.ENETUNREACH, (0, 1)),
+        (errno.EHOSTUNREACH, (0, 1)),
+        (errno.ECONNREFUSED, (0, 1)),
+        (errno.EMSGSIZE, (0, 1)),
+        (errno.EAGAIN, (2, 0)),  # our own buffer: whoever comes behind is lost, too
+    ],
+    ids=lambda value: errno.errorcode[value] if isinstance(value, int) else "",
+)
+def test_one_bad_destination(
+    monkeypatch: pytest.MonkeyPatch, error: int, lost: tuple[int, int]
+) -> None:
+    with bound("127.0.0.1") as (udp, _), bound("127.0.0.1") as (receiver, address):
+        monkeypatch.setattr("relay.udp._libc", Moody(relay.udp._libc, 9, error))
+        batch = Filled("127.0.0.1")
+        for data, destination in (
+            (b"1", address),
+            (b"2", Address("127.0.0.1", 9)),
+            (b"3", address),
+        ):
+            batch.add(data, destination)
+        assert batch.flush(udp.fileno()) == lost
+        assert receiver.recv(100) == b"1"
+        if error != errno.EAGAIN:
+            assert receiver.recv(100) == b"3"
+
+
+def test_what_nobody_listens_to_is_no_error() -> None:
+    """The answer of a closed port (ICMP) reaches no socket that is connected to nobody."""
+    with bound("127.0.0.1") as (udp, _), bound("127.0.0.1") as (receiver, address):
+        batch = Filled("127.0.0.1")
+        for _ in range(3):
+            batch.add(b"x", Address("127.0.0.1", 9))
+            batch.add(b"y", address)
+            assert batch.flush(udp.fileno()) == (0, 0)
+            assert receiver.recv(100) == b"y"
+        assert ReceiveBatch(udp.family).receive(udp.fileno()) == 0
