@@ -7,6 +7,7 @@ from .churn import CHURN
 from .fanout import FAN_OUT, THREADS
 from .growth import GROWTH
 from .latency import LATENCY
+from .monitoring import MONITORING
 from .peers import PEERS
 from .process import PROCESS
 from .stages import STAGES
@@ -18,6 +19,7 @@ GROUPS: tuple[Group, ...] = (
     PROCESS,
     LATENCY,
     CHURN,
+    MONITORING,
     GROWTH,
     PEERS,
 )

@@ -46,6 +46,7 @@ TARGETS = (
     Target(
         "the same, joins and a busy thread", "latency", "2 x 100, busy", NATIVE, "inside p99", 2.0
     ),
+    Target("watching, to forwarding", "monitoring", "30 x room of 5", NATIVE, "share", 0.03),
     Target("two media threads to one", "threads", "1 to 500", NATIVE, "ratio", 1.7, at_most=False),
     Target("memory of a consumer, at 1,000", "growth", "1 x 1000", NATIVE, "memory", 64.0),
     Target("set-up of a consumer", "process", "1 x 100", NATIVE, "set-up cpu", 2.5),

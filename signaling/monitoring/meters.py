@@ -12,7 +12,7 @@ A listener's score is of the whole way, speaker to listener; a speaker's of the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from relay import ConsumerStats, PublisherStats
 from signaling.monitoring.quality import mouth_to_ear_delay, score
@@ -29,8 +29,7 @@ MAX_EXPECTED_RATE = 500.0
 report is a claim."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quality:
+class Quality(NamedTuple):
     """One connection over one interval.
 
     at: its end, Unix seconds; interval: seconds. loss: share, on this connection's own way. jitter,
@@ -64,7 +63,10 @@ class UplinkMeter:
         self._at = at
         packets = max(0, stats.packets_received - before.packets_received)
         lost = max(0, stats.packets_lost - before.packets_lost)
+        # What redundancy restored is heard, and is no loss to anybody.
+        restored = max(0, stats.packets_recovered - before.packets_recovered)
         expected = packets + lost
+        lost = max(0, lost - restored)
         loss = lost / expected if expected else None
         return Quality(
             at=at,

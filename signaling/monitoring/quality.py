@@ -53,8 +53,11 @@ def mouth_to_ear_delay(network: float, jitter: float) -> float:
 
 def delay_impairment(delay: float) -> float:
     """Id. delay: one way, mouth to ear, in seconds."""
-    milliseconds = 1000 * max(0.0, delay)
-    return 0.024 * milliseconds + 0.11 * max(0.0, milliseconds - 177.3)
+    if delay <= 0:
+        return 0.0
+    milliseconds = 1000 * delay
+    impairment = 0.024 * milliseconds
+    return impairment if milliseconds < 177.3 else impairment + 0.11 * (milliseconds - 177.3)
 
 
 def loss_impairment(
@@ -62,7 +65,9 @@ def loss_impairment(
 ) -> float:
     """Ie_eff. loss: share of packets, 0 to 1. burst_ratio: BurstR, the mean length of a burst of losses
     by that of random ones; 1 for random loss. ie, bpl: of the codec."""
-    percent = 100 * min(1.0, max(0.0, loss))
+    if loss <= 0:
+        return ie
+    percent = 100 * min(1.0, loss)
     return ie + (95 - ie) * percent / (percent / max(1.0, burst_ratio) + bpl)
 
 
@@ -78,7 +83,8 @@ def opinion_score(rating: float) -> float:
         return 1.0
     if rating >= 100:
         return 4.5
-    return max(1.0, 1 + 0.035 * rating + rating * (rating - 60) * (100 - rating) * 7e-6)
+    score = 1 + 0.035 * rating + rating * (rating - 60) * (100 - rating) * 7e-6
+    return score if score > 1 else 1.0
 
 
 def score(loss: float, delay: float, burst_ratio: float = 1.0) -> float:

@@ -86,7 +86,9 @@ class Readings:
             else:
                 latest[id] = meter.read(stats, at, muted=participant.muted)
                 meters[id] = meter
-            await self._give_way()
+            self._done += 1
+            if self._done % CHUNK == 0:
+                await asyncio.sleep(0)
         self._uplinks = meters
 
     async def _read_downlinks(self, latest: dict[str, Quality]) -> list[ParticipantSample]:
@@ -108,7 +110,9 @@ class Readings:
                     uplink = latest.get(subscription.publication.id)
                     sample.downlinks[id] = latest[id] = meter.read(stats, at, uplink)
                     meters[id] = meter
-                await self._give_way()
+                self._done += 1
+                if self._done % CHUNK == 0:
+                    await asyncio.sleep(0)
             samples.append(sample)
         self._downlinks = meters
         return samples
@@ -119,11 +123,6 @@ class Readings:
             for participant in tuple(room.participants.values()):
                 if participant.id in room.participants:
                     yield room.name, participant
-
-    async def _give_way(self) -> None:
-        self._done += 1
-        if self._done % CHUNK == 0:
-            await asyncio.sleep(0)
 
 
 class Sampler:

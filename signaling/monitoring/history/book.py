@@ -13,7 +13,7 @@ from typing import Any
 
 from signaling import events
 from signaling.events import Event
-from signaling.monitoring.history.packing import pack, summarize
+from signaling.monitoring.history.packing import Window, pack, summarize
 from signaling.monitoring.sampler import ParticipantSample
 
 MAX_EVENTS = 1000
@@ -21,6 +21,9 @@ MAX_EVENTS = 1000
 
 MAX_CONNECTIONS = 0xFFFF
 """Of one participation, likewise; the number has 16 bits."""
+
+SUMS_EVERY = 6
+"""Intervals after which the sums of scores are written: a minute. A list may be so much behind."""
 
 UP, DOWN = 0, 1
 
@@ -60,8 +63,39 @@ class _Connection:
 
 
 @dataclass(slots=True)
+class _Sums:
+    """Scores that are not in the participation's row yet."""
+
+    at: float = 0.0
+    sent: float = 0.0
+    sent_count: int = 0
+    heard: float = 0.0
+    heard_count: int = 0
+    worst: float | None = None
+
+    def add(self, window: Window) -> None:
+        self.at = window.at
+        if window.sent_score is not None:
+            self.sent += window.sent_score
+            self.sent_count += 1
+        if window.heard_score is not None:
+            self.heard += window.heard_score
+            self.heard_count += 1
+        worst = window.worst
+        if worst is not None and (self.worst is None or worst < self.worst):
+            self.worst = worst
+
+    def row(self, participation: str) -> Row:
+        """The row; the sums begin anew."""
+        parameters = {name: getattr(self, name) for name in self.__slots__}
+        self.__init__()  # type: ignore[misc]
+        return _WINDOW_SUMS, {"participation": participation, **parameters}
+
+
+@dataclass(slots=True)
 class _Participation:
     start: Row
+    sums: _Sums = field(default_factory=_Sums)
     connections: dict[str, _Connection] = field(default_factory=dict)
     numbers: int = 0
     events: int = 0
@@ -75,11 +109,14 @@ class _Session:
 
 
 class Book:
-    """Keeps what is open. Sessions are by the room's name, which is unique among those that are open."""
+    """Keeps what is open. Sessions are by the room's name, which is unique among those that are open.
+    scores: everybody's in the last interval, what they sent and what they heard."""
 
     def __init__(self) -> None:
         self._sessions: dict[str, _Session] = {}
         self._speakers: dict[str, str] = {}  # participation by publisher id
+        self._windows = 0
+        self.scores: list[float] = []
 
     def write(self, session: str, event: Event) -> list[Row]:
         """The rows of a fact. session: the key of its room's."""
@@ -88,6 +125,9 @@ class Book:
 
     def window(self, samples: list[ParticipantSample], at: float) -> Iterator[Row]:
         """The rows of ten seconds of everybody. at: Unix seconds."""
+        self._windows += 1
+        flush = self._windows % SUMS_EVERY == 0
+        self.scores = []
         for sample in samples:
             session = self._sessions.get(sample.room)
             open_ = None if session is None else session.participations.get(sample.participant_id)
@@ -102,21 +142,13 @@ class Book:
 
             key = {"participation": sample.participant_id}
             yield _WINDOW, key | {"at": round(window.at), "data": pack(window, sample, number)}
-            sent, heard = window.sent_score, window.heard_score
-            yield (
-                _WINDOW_SUMS,
-                key
-                | {
-                    "at": window.at,
-                    "sent": sent or 0.0,
-                    "sent_count": sent is not None,
-                    "heard": heard or 0.0,
-                    "heard_count": heard is not None,
-                    "worst": window.worst,
-                },
-            )
-        for session in self._sessions.values():
-            yield _SEEN, {"session": session.key, "at": at}
+            open_.sums.add(window)
+            self.scores += (s for s in (window.sent_score, window.heard_score) if s is not None)
+            if flush:
+                yield open_.sums.row(sample.participant_id)
+        if flush:
+            for session in self._sessions.values():
+                yield _SEEN, {"session": session.key, "at": at}
 
     def everything_open(self) -> Iterator[Row]:
         """The starts of all that is open: to be written again where they may be missing."""
@@ -154,14 +186,15 @@ class Book:
         return [row]
 
     def _left(self, session: str, event: events.ParticipantLeft) -> list[Row]:
-        if event.room in self._sessions:
-            self._sessions[event.room].participations.pop(event.participant_id, None)
+        session_ = self._sessions.get(event.room)
+        gone = session_ and session_.participations.pop(event.participant_id, None)
+        sums = [gone.sums.row(event.participant_id)] if gone and gone.sums.at else []
         parameters = {
             "participation": event.participant_id,
             "at": event.at,
             "reason": str(event.reason),
         }
-        return [(_PARTICIPATION_END, parameters)]
+        return [*sums, (_PARTICIPATION_END, parameters)]
 
     def _publisher_started(self, session: str, event: events.PublisherStarted) -> list[Row]:
         self._speakers[event.publisher_id] = event.participant_id

@@ -62,6 +62,12 @@ STATEMENTS = (
 """load: `overload` are packets that the relay dropped because it could not keep up."""
 
 CLOSE_WHAT_WAS_OPEN = (
+    "UPDATE participations SET seen_at = max(seen_at, COALESCE("
+    "(SELECT max(at) FROM windows w WHERE w.participation = participations.id), 0))"
+    " WHERE left_at IS NULL",
+    "UPDATE sessions SET seen_at = max(seen_at, COALESCE("
+    "(SELECT max(seen_at) FROM participations p WHERE p.session = sessions.id), 0))"
+    " WHERE ended_at IS NULL",
     "UPDATE connections SET ended_at = (SELECT seen_at FROM participations p WHERE p.id = participation),"
     " reason = 'lost' WHERE ended_at IS NULL",
     "UPDATE participations SET left_at = seen_at, reason = 'lost' WHERE left_at IS NULL",

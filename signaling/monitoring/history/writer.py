@@ -107,7 +107,7 @@ class Writer:
 
         def work() -> list[Row]:
             rows = list(self._book.window(samples, load.at))
-            return [*rows, _load_row(rows, load, rooms, participants)]
+            return [*rows, _load_row(self._book.scores, load, rooms, participants)]
 
         self._put(work)
 
@@ -215,10 +215,7 @@ class Writer:
                 logger.debug("the history's file could not be closed", exc_info=True)
 
 
-def _load_row(rows: list[Row], load: Load, rooms: int, participants: int) -> Row:
-    worst = [parameters["worst"] for _, parameters in rows if parameters.get("worst") is not None]
-    sums = [parameters for _, parameters in rows if "sent_count" in parameters]
-    count = sum(row["sent_count"] + row["heard_count"] for row in sums)
+def _load_row(scores: list[float], load: Load, rooms: int, participants: int) -> Row:
     parameters: dict[str, Any] = {
         "at": round(load.at),
         "interval": load.interval,
@@ -231,7 +228,7 @@ def _load_row(rows: list[Row], load: Load, rooms: int, participants: int) -> Row
         "forwarded": load.forwarded,
         "dropped": sum(load.drops.values()),
         "overload": sum(load.drops.get(reason, 0) for reason in OVERLOAD),
-        "score": sum(row["sent"] + row["heard"] for row in sums) / count if count else None,
-        "worst": min(worst, default=None),
+        "score": sum(scores) / len(scores) if scores else None,
+        "worst": min(scores, default=None),
     }
     return _LOAD, parameters

@@ -68,7 +68,7 @@ def test_a_listener_hears_both_ways() -> None:
     assert clean.score == pytest.approx(3.3, abs=0.15)
 
     meter = DownlinkMeter(NOTHING_WENT, 0.0)
-    far = meter.read(sent, 10.0, replace(SPEAKS, loss=0.05, round_trip_time=0.3))
+    far = meter.read(sent, 10.0, SPEAKS._replace(loss=0.05, round_trip_time=0.3))
     assert far.loss == pytest.approx(0.05)
     assert far.score is not None
     assert clean.score is not None
@@ -79,14 +79,14 @@ def test_what_the_speaker_lost_is_not_the_listeners() -> None:
     meter = DownlinkMeter(NOTHING_WENT, 0.0)
     stats = ConsumerStats(450, 0, 50, 0.0, 0.0, packets_reported=500, packets_lost_before=50)
 
-    assert meter.read(stats, 10.0, replace(SPEAKS, loss=0.1)).loss == 0.0
+    assert meter.read(stats, 10.0, SPEAKS._replace(loss=0.1)).loss == 0.0
 
 
 def test_both_lose() -> None:
     meter = DownlinkMeter(NOTHING_WENT, 0.0)
     stats = ConsumerStats(450, 0, 95, 0.0, 0.0, packets_reported=500, packets_lost_before=50)
 
-    assert meter.read(stats, 10.0, replace(SPEAKS, loss=0.1)).loss == pytest.approx(0.1)
+    assert meter.read(stats, 10.0, SPEAKS._replace(loss=0.1)).loss == pytest.approx(0.1)
 
 
 def test_a_report_stands_until_the_next_and_not_for_ever() -> None:
@@ -103,7 +103,7 @@ def test_a_report_stands_until_the_next_and_not_for_ever() -> None:
 
 def test_nobody_speaks_to_a_listener() -> None:
     meter = DownlinkMeter(NOTHING_WENT, 0.0)
-    quality = meter.read(NOTHING_WENT, 10.0, replace(SPEAKS, score=None))
+    quality = meter.read(NOTHING_WENT, 10.0, SPEAKS._replace(score=None))
 
     assert (quality.loss, quality.jitter, quality.score) == (None, None, None)
 
