@@ -186,9 +186,12 @@ class Book:
         return [row]
 
     def _left(self, session: str, event: events.ParticipantLeft) -> list[Row]:
-        session_ = self._sessions.get(event.room)
-        gone = session_ and session_.participations.pop(event.participant_id, None)
-        sums = [gone.sums.row(event.participant_id)] if gone and gone.sums.at else []
+        sums = []
+        if event.room in self._sessions:
+            people = self._sessions[event.room].participations
+            gone = people.pop(event.participant_id, None)
+            if gone is not None and gone.sums.at:
+                sums.append(gone.sums.row(event.participant_id))
         parameters = {
             "participation": event.participant_id,
             "at": event.at,
