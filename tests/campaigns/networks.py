@@ -116,7 +116,7 @@ class Help:
     @property
     def preload(self) -> list[str]:
         """Scripts of the pages."""
-        return [script("spare-help.js", {"fec": self.fec, "nack": self.nack})]
+        return [script("voice.js"), script("spare-help.js", {"fec": self.fec, "nack": self.nack})]
 
 
 USUAL = Help("FEC and NACK")
