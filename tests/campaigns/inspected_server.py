@@ -14,14 +14,16 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from relay import COPY_REASONS
 from signaling.config import load
 from signaling.service import Service
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a process holds. resident: bytes; tables: entries by the table's name; the rest: see
-    `relay.RelayStats`."""
+    """What a process holds. resident: bytes; tables: entries by the table's name; used: datagrams that were
+    taken, by protocol; dropped: datagrams, by reason; copies_dropped: those for listeners, likewise; the
+    rest: see `relay.RelayStats`."""
 
     tasks: int
     descriptors: int
@@ -31,7 +33,9 @@ class Inspection:
     datagrams_received: int
     rtp_packets_received: int
     packets_forwarded: int
-    drops: dict[str, int]
+    used: dict[str, int]
+    dropped: dict[str, int]
+    copies_dropped: dict[str, int]
 
 
 def inspect(service: Service) -> Inspection:
@@ -60,7 +64,15 @@ def inspect(service: Service) -> Inspection:
         datagrams_received=stats.datagrams_received,
         rtp_packets_received=stats.rtp_packets_received,
         packets_forwarded=stats.packets_forwarded,
-        drops={reason.value: count for reason, count in stats.drops.items()},
+        used={"rtp": stats.rtp_packets_accepted, **stats.control_used},
+        dropped={
+            reason.value: count
+            for reason, count in stats.drops.items()
+            if reason not in COPY_REASONS
+        },
+        copies_dropped={
+            reason.value: count for reason, count in stats.drops.items() if reason in COPY_REASONS
+        },
     )
 
 

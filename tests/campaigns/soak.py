@@ -184,6 +184,9 @@ def complaints(before: Inspection, after: Inspection, crowd: Crowd, drops: int) 
             f"packets: {crowd.tally.sent} sent, {after.rtp_packets_received} received,"
             f" {drops} dropped by the kernel"
         )
+    accounted = sum(after.used.values()) + sum(after.dropped.values())
+    if after.datagrams_received != accounted:
+        found.append(f"datagrams: {after.datagrams_received} received, {accounted} accounted for")
     return found
 
 
@@ -209,7 +212,11 @@ async def soak(
     say(f"did:    {dict(crowd.tally.did)}")
     say(
         f"sound:  {crowd.tally.sent} packets sent, {after.packets_forwarded} forwarded,"
-        f" {crowd.tally.received} heard; drops {after.drops}"
+        f" {crowd.tally.received} heard; copies dropped {after.copies_dropped}"
+    )
+    say(
+        f"came:   {after.datagrams_received} datagrams; used {after.used}, dropped {after.dropped},"
+        f" by the kernel {drops}"
     )
     found = complaints(before, after, crowd, drops)
     found += sorted({f"a person met {fault!r}" for fault in crowd.faults})
