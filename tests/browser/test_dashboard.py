@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,8 +13,13 @@ from signaling.access import Access, Grants, Key
 from tests.browser.chromium import Chromium
 from tests.browser.dashboard import Board, board
 from tests.browser.guests import Guests
-from tests.browser.server import RelayServer
+from tests.browser.interface import script
+from tests.browser.server import HOST, RelayServer
+from tests.browser.slow_link import SlowLink
 from tests.browser.waiting import eventually
+
+DETOUR = "127.0.0.2"
+"""Whoever only knows this address of the relay goes by a lossy link."""
 
 SECRET = "a secret of more than thirty-two bytes"
 
@@ -55,6 +61,71 @@ async def test_rooms_people_and_levels_are_live(
         await operator.expect(".drops", lambda text: "rtp_muted" in text, "why it is dropped")
 
         assert operator.complaints() == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def detour(artifacts: Path) -> AsyncIterator[tuple[RelayServer, SlowLink]]:
+    """A server, and a lossy way to it beside the good one."""
+    server = RelayServer(artifacts / "server.log", f"--announce={DETOUR}", "--announce=local")
+    await server.start()
+    link = SlowLink((DETOUR, server.media_port), (HOST, server.media_port), delay=0.01)
+    yield server, link
+    link.close()
+    await server.stop()
+
+
+async def test_loss_on_one_listeners_link_is_found_as_the_cause(
+    chromium: Chromium, detour: tuple[RelayServer, SlowLink]
+) -> None:
+    server, link = detour
+    guests = Guests(server)
+    direct = [script("by-way-of.js", {"never": DETOUR})]
+    lossy = [script("by-way-of.js", {"only": DETOUR}), script("withhold-candidates.js")]
+    try:
+        people = [
+            await guests.arrive(chromium, "Ann", preload=direct),
+            await guests.arrive(chromium, "Ben", preload=lossy),
+            await guests.arrive(chromium, "Cem", preload=direct),
+        ]
+        await asyncio.gather(*(each.join() for each in people))
+        async with board(chromium, f"{server.url}/dashboard/") as operator:
+            await operator.expect_title("1 room, 3 people, everybody fine.")
+            link.loss_down = 0.92  # packets are sent again: less than this is repaired
+            await operator.expect_title("1 person hears badly.")
+            await operator.expect(
+                ".troubles", lambda text: text.startswith("◆") or "Ben" in text, "Ben"
+            )
+            trouble = await operator.text(".trouble")
+            assert "Ben hears badly in lab" in trouble
+            assert "loss on the way to them" in trouble
+
+            await operator.page.click(".trouble a")
+            await operator.expect_title("Ben")
+            await operator.expect(
+                ".diagnosis h2",
+                lambda text: text == "The listener’s network loses packets",
+                "the cause",
+            )
+            evidence = await operator.text(".evidence")
+            assert "of the packets were lost between the relay and Ben" in evidence
+            for chart in ("Score", "Loss", "Jitter", "Round trip"):
+                assert chart in await operator.texts(".chart-title")
+            drawn = await operator.page.evaluate(
+                "() => document.querySelectorAll('.line[data-series=down]')[1].getAttribute('d')"
+            )
+            assert drawn.count(" ") >= 1
+            assert "joined" in await operator.text(".symbol-legend")
+
+            await operator.page.click(".crumbs li:nth-child(2) a")
+            await operator.expect_title("lab")
+            await operator.expect(".lane-list li", lambda text: "Ben" in text, "the worst first")
+            assert len(await operator.texts(".lane-list li")) == 3
+            assert "Ben" in await operator.text(".diagnosis .evidence")
+            assert await operator.overflow() <= 0
+            assert await operator.faults() == []
+            assert operator.complaints() == []
+    finally:
+        await guests.close()
 
 
 async def test_a_server_that_goes_and_comes_back(chromium: Chromium, server: RelayServer) -> None:
