@@ -13,7 +13,7 @@ from tests.browser.interface import BrowserError
 
 EXECUTABLE = "/usr/bin/chromium"
 
-_ARGUMENTS = [
+ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -94,7 +94,7 @@ class Chromium:
         playwright = await async_playwright().start()
         try:
             browser = await playwright.chromium.launch(
-                executable_path=executable, args=[*_ARGUMENTS, *arguments], handle_sigint=False
+                executable_path=executable, args=[*ARGUMENTS, *arguments], handle_sigint=False
             )
             return cls(playwright, browser, await _process_id(browser))
         except BaseException:

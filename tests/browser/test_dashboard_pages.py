@@ -86,7 +86,7 @@ async def test_somebody_is_found_by_name(chromium: Chromium) -> None:
 
 async def test_by_keyboard_from_the_sentence_to_the_second_that_was_bad(chromium: Chromium) -> None:
     async with imagined(chromium, Imagined(time.time(), 2, 4, 1)) as board:
-        await board.expect_title("1 person hears badly.")
+        await board.expect_title("Ada hears badly.")
         press = board.page.tab.keyboard.press
         walked = []
         for _ in range(4):

@@ -5,6 +5,9 @@ import { happeningsOf, mergedCurve, stepOf } from "../../signaling/web/dashboard
 import * as format from "../../signaling/web/dashboard/js/format.js";
 import { pauseAfter } from "../../signaling/web/dashboard/js/poll.js";
 import { formatRoute, numberIn, parseRoute, tokenIn } from "../../signaling/web/dashboard/js/route.js";
+import { worstMoment } from "../../signaling/web/dashboard/js/chartgroup.js";
+import { band, pastScore } from "../../signaling/web/dashboard/js/quality.js";
+import { summaryWords } from "../../signaling/web/dashboard/js/summary.js";
 import { CAUSES, DROPS, EVENTS, eventWords, faultWords, markKind } from "../../signaling/web/dashboard/js/words.js";
 
 const document = (name) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), "utf8");
@@ -109,4 +112,28 @@ test("a server that does not answer is asked less and less often", () => {
 test("faults are told in words", () => {
   assert.equal(faultWords({ fault: "refused", sentence: "from: expected a number." }), "The relay did not understand the question. from: expected a number.");
   assert.match(faultWords(new TypeError("x")), /Reload/);
+});
+
+test("a day in one sentence", () => {
+  const room = (worstScore, lowestScore) => ({ id: "1", name: "x", startedAt: 0, endedAt: 1, people: 3, score: 4.3, worstScore, lowestScore });
+  const low = format.dayStart("2026-11-24") + 9 * 3600;
+  const points = [{ at: low, worst_score: 2.13 }, { at: low + 300, worst_score: 3.1 }];
+  assert.equal(summaryWords([], [], false, 300), "Nobody was here.");
+  assert.equal(summaryWords([], [room(4.3, 4.2)], false, 300), "1 room with 3 calls, everybody fine.");
+  assert.equal(
+    summaryWords(points, [room(2.9, 2.1), room(4.1, 2.4), room(4.3, 4.2)], true, 300),
+    "More than 3 rooms with 9 calls; in 1 of the rooms somebody had a bad call, in 1 somebody had bad moments." +
+      " The worst was at 09:02, with a score of 2.1.",
+  );
+});
+
+test("bad moments of a good call rank between the good and the bad", () => {
+  const scores = [{ worstScore: 4.3, lowestScore: 4.2 }, { worstScore: 4.2, lowestScore: 1.9 }, { worstScore: 2.5, lowestScore: 1.2 }];
+  assert.deepEqual(scores.map(pastScore).map(band), ["good", "fair", "bad"]);
+});
+
+test("a reader looks at the worst moment first", () => {
+  const of = (...points) => [{ key: "a", name: "", points }];
+  assert.equal(worstMoment(of([1, 4.3], [2, 2.1], [3, 2.4])), 2);
+  assert.equal(worstMoment(of([1, 4.3], [2, null])), null);
 });

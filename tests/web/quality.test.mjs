@@ -52,7 +52,7 @@ test("a listener's network is the listener's trouble", () => {
   const [trouble, ...others] = troubles(state);
   assert.equal(others.length, 0);
   assert.deepEqual([trouble.person.name, troubleWords(trouble), trouble.why], ["Ada", "hears badly", "8.1\u00a0% loss on the way to them"]);
-  assert.deepEqual(said(state), { tone: "bad", text: "1 person hears badly.", rest: "1 room, 3 people: the other 2 are fine." });
+  assert.deepEqual(said(state), { tone: "bad", text: "Ada hears badly.", rest: "1 room, 3 people: the other 2 are fine." });
 });
 
 test("a speaker's network is the speaker's trouble, not that of everybody who hears it", () => {
@@ -62,7 +62,7 @@ test("a speaker's network is the speaker's trouble, not that of everybody who he
     participant("Cyd", { hears: [["Ada", 2.1]] }),
   ]);
   assert.deepEqual(troubles(state).map(({ person, what }) => [person.name, what]), [["Ada", "heard"]]);
-  assert.equal(said(state).text, "1 person is heard badly.");
+  assert.equal(said(state).text, "Ada is heard badly.");
   assert.equal(state.rooms[0].people[1].down.score, 2.2); // but it is shown with whoever hears it
 });
 
@@ -73,7 +73,7 @@ test("both can be at fault", () => {
 
 test("small faults are no alarm", () => {
   const state = live([participant("Ada", { hears: [["Bob", 3.8]] }), participant("Bob")]);
-  assert.deepEqual(said(state), { tone: "fair", text: "1 person hears with small faults.", rest: "1 room, 2 people: the other one is fine." });
+  assert.deepEqual(said(state), { tone: "fair", text: "Ada hears with small faults.", rest: "1 room, 2 people: the other one is fine." });
 });
 
 test("who is away is named", () => {

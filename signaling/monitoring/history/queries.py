@@ -48,7 +48,8 @@ def rooms(
         """SELECT s.id, s.key AS session_id, s.room, s.started_at, s.ended_at,
             count(p.id) AS participations,
             sum(sent_sum + heard_sum) / NULLIF(sum(sent_count + heard_count), 0) AS score,
-            min((sent_sum + heard_sum) / NULLIF(sent_count + heard_count, 0)) AS worst_score
+            min((sent_sum + heard_sum) / NULLIF(sent_count + heard_count, 0)) AS worst_score,
+            min(worst) AS lowest_score
         FROM sessions s LEFT JOIN participations p ON p.session = s.id
         WHERE s.started_at <= :end AND (s.ended_at IS NULL OR s.ended_at >= :begin)
             AND (:room IS NULL OR s.room = :room)

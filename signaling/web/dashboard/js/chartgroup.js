@@ -8,6 +8,7 @@ import { Chart } from "./chart.js";
 import { h, s, setAttribute } from "./elements.js";
 import { clockWithSeconds } from "./format.js";
 import { MARGIN, watchWidth } from "./frame.js";
+import { band } from "./quality.js";
 import { linear } from "./scale.js";
 
 /**
@@ -106,7 +107,7 @@ export class ChartGroup {
     this.#slider.max = String(Math.ceil(span.to));
     this.#slider.step = String(Math.max(1, Math.round(step)));
     if (first) {
-      this.#slider.value = String(lastKnown(series) ?? span.to);
+      this.#slider.value = String(worstMoment(series[0]) ?? lastKnown(series) ?? span.to);
     }
     this.#drawSymbols();
     this.#fillTable();
@@ -216,6 +217,18 @@ export function rowsOf(places) {
     ends[row] = place + ROW;
     return row;
   });
+}
+
+/**
+ * Where a reader looks first.
+ *
+ * @param {Series[]} scores
+ * @returns {number | null} when the lowest score was, if it was a bad one
+ */
+export function worstMoment(scores) {
+  const points = scores.flatMap(({ points: some }) => some).filter(([, value]) => band(value) === "bad");
+  const lowest = points.reduce((one, other) => (one && Number(one[1]) <= Number(other[1]) ? one : other), points[0]);
+  return lowest?.[0] ?? null;
 }
 
 /** @param {Series[][]} series @returns {number | null} when anything was known last */

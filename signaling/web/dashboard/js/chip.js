@@ -16,9 +16,11 @@ export class Chip {
     this.show(score);
   }
 
-  /** @param {number | null | undefined} score */
-  show(score) {
-    const how = band(score);
+  /**
+   * @param {number | null | undefined} score
+   * @param {import("./quality.js").Band} [how] where more than the score counts
+   */
+  show(score, how = band(score)) {
     setAttribute(this.element, "data-band", how);
     setText(this.#number, scoreText(score));
     setText(this.#word, ` ${BAND_WORDS[how]}`);

@@ -216,7 +216,8 @@ const ORDER = ["none", "good", "fair", "bad"];
  * @property {number | null} endedAt
  * @property {number} people
  * @property {number | null} score
- * @property {number | null} worstScore
+ * @property {number | null} worstScore of the call that went worst, all in all
+ * @property {number | null} lowestScore of anybody's worst ten seconds
  */
 
 /** @param {Json} room of `history/rooms` @returns {RoomTime} */
@@ -229,6 +230,7 @@ export function roomTimeOf(room) {
     people: room.participations ?? 0,
     score: room.score ?? null,
     worstScore: room.worst_score ?? null,
+    lowestScore: room.lowest_score ?? null,
   };
 }
 

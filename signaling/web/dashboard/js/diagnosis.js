@@ -1,7 +1,7 @@
 /** Why a call was bad: the likely cause, in a sentence, with what speaks for it and what helps. */
 
 import { h, icon } from "./elements.js";
-import { clockWithSeconds, duration, percent } from "./format.js";
+import { clockWithSeconds, duration, milliseconds, percent, whole } from "./format.js";
 import { causeWords } from "./words.js";
 
 /**
@@ -16,7 +16,7 @@ import { causeWords } from "./words.js";
 export function callDiagnosis(answer, onTime) {
   const fine = answer.cause === "none";
   const { title, advice } = causeWords(answer.cause);
-  const evidence = (answer.evidence ?? []).map((/** @type {Json} */ each) => evidenceRow(each, answer.cause, onTime));
+  const evidence = (answer.evidence ?? []).map((/** @type {Json} */ each) => evidenceRow(each, answer, onTime));
   return frame(
     fine ? "good" : answer.cause === "unknown" ? "none" : "bad",
     fine ? "Nothing was bad in this call" : title,
@@ -38,17 +38,11 @@ export function roomDiagnosis(answer, hrefOf) {
   const concerned = (answer.participations ?? []).filter(
     (/** @type {Json} */ { cause }) => cause !== "none" && cause !== "unknown",
   );
-  const rows = concerned
-    .slice(0, 8)
-    .map((/** @type {Json} */ each) =>
-      h(
-        "li",
-        {},
-        h("a", { href: hrefOf(each.participation_id) }, each.name),
-        " ",
-        h("span", {}, `${causeWords(each.cause).title}. ${percent(each.bad_share)} of the time was bad.`),
-      ),
-    );
+  const rows = concerned.slice(0, 8).map((/** @type {Json} */ each) => {
+    const cause = each.cause === answer.cause ? "" : `${causeWords(each.cause).title}. `;
+    const words = `${cause}${percent(each.bad_share)} of the time was bad`;
+    return h("li", {}, h("a", { href: hrefOf(each.participation_id) }, each.name), h("span", {}, words));
+  });
   return frame(
     fine ? "good" : answer.cause === "unknown" ? "none" : "bad",
     fine ? "Nothing was bad in this room" : title,
@@ -75,12 +69,34 @@ function frame(tone, title, ...children) {
 
 /**
  * @param {Json} each
- * @param {string} first the cause of the whole
+ * @param {Json} whole the answer that it belongs to
  * @param {(at: number) => void} onTime
  */
-function evidenceRow({ cause, summary, from, to }, first, onTime) {
+function evidenceRow({ cause, summary, from, to, figures }, whole, onTime) {
   const show = h("button.time-link", { type: "button" }, `${clockWithSeconds(from)}, ${duration(to - from)}`);
   show.setAttribute("aria-label", `Show ${clockWithSeconds(from)} in the curves`);
   show.addEventListener("click", () => onTime(from + Math.min(to - from, 10)));
-  return h("li", {}, show, h("span", {}, cause === first ? summary : `Also: ${summary}`));
+  const said = summary === whole.summary ? "" : cause === whole.cause ? summary : `Also: ${summary}`;
+  return h("li", {}, show, h("span", {}, [said, figureWords(figures ?? {})].filter(Boolean).join(" ")));
+}
+
+/** @type {Record<string, (value: number) => string>} */
+const FIGURES = {
+  loss: (value) => `${percent(value)} loss`,
+  worst_loss: (value) => `${percent(value)} at worst`,
+  delay: (value) => `${milliseconds(value)} from mouth to ear`,
+  worst_delay: (value) => `${milliseconds(value)} at worst`,
+  silence: (value) => (value > 0 ? `${duration(value)} without a connection` : ""),
+  busiest_thread: (value) => `busiest thread ${percent(value)}`,
+  packets_dropped: (value) => (value > 0 ? `${whole(value)} packets dropped` : ""),
+};
+
+/** @param {Json} figures @returns {string} those that have words */
+function figureWords(figures) {
+  return Object.entries(figures)
+    .flatMap(([name, value]) =>
+      Object.hasOwn(FIGURES, name) && typeof value === "number" ? [FIGURES[name](value)] : [],
+    )
+    .filter(Boolean)
+    .join(", ");
 }

@@ -70,6 +70,17 @@ export function roomScore({ people }) {
 }
 
 /**
+ * A whole room that is over: fair when all calls were good, but somebody had bad moments.
+ *
+ * @param {{worstScore: number | null, lowestScore: number | null}} room
+ * @returns {number | null} a score that ranks it
+ */
+export function pastScore({ worstScore, lowestScore }) {
+  const moments = band(lowestScore) === "bad" ? BAD_BELOW : lowestScore;
+  return worst([worstScore, band(worstScore) === "good" ? moments : null]);
+}
+
+/**
  * Worst first; among equals the one that was there first stays first, so that rows do not dance: a
  * score counts by its band and by half points.
  *
@@ -225,7 +236,9 @@ export function headline(live, found, strain) {
   }
   const how = bad.length > 0 ? "bad" : "fair";
   const concerned = bad.length > 0 ? bad : found;
-  return { tone: how, text: `${tally(concerned, how)}.`, rest: `${here}: ${others(people - found.length)}.` };
+  const [first] = concerned;
+  const who = concerned.length === 1 ? `${first.person.name} ${troubleWords(first)}` : tally(concerned, how);
+  return { tone: how, text: `${who}.`, rest: `${here}: ${others(people - found.length)}.` };
 }
 
 /** @type {Record<Trouble["what"], Record<"fair" | "bad", [string, string]>>} */

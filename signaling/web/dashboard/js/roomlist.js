@@ -3,8 +3,8 @@
 import { setText } from "../../js/dom.js";
 import { Chip } from "./chip.js";
 import { h, KeyedList, setAttribute } from "./elements.js";
-import { clock, count, dayWords, duration } from "./format.js";
-import { band, worstFirst } from "./quality.js";
+import { clock, count, dayWords, duration, scoreText } from "./format.js";
+import { band, pastScore, worstFirst } from "./quality.js";
 import { formatRoute } from "./route.js";
 
 /**
@@ -17,7 +17,7 @@ const MOST = 60;
 
 export class RoomList {
   #title = h("h2", { id: "past-rooms-title" }, "Rooms");
-  #note = h("p.soft", {}, "With the score of the call that went worst");
+  #note = h("p.soft", {}, "With the score of the call that went worst, all in all");
   #search = /** @type {HTMLInputElement} */ (
     h("input", { type: "search", placeholder: "Name of a room", "aria-label": "Find a room" })
   );
@@ -96,7 +96,7 @@ export class RoomList {
   #sorted(rooms) {
     switch (this.#order.value) {
       case "worst":
-        return worstFirst(rooms, ({ worstScore }) => worstScore);
+        return worstFirst(rooms, pastScore);
       case "largest":
         return [...rooms].sort((one, other) => other.people - one.people);
       default:
@@ -109,6 +109,7 @@ class Row {
   #name = h("a.past-name");
   #when = h("span.past-when");
   #people = h("span.past-people");
+  #moments = h("span.past-moments");
   #bar = h("span.past-bar");
   #score = new Chip();
   element = h(
@@ -117,12 +118,13 @@ class Row {
     this.#score.element,
     h("span.past-who", {}, this.#name, this.#when),
     h("span.past-track", { "aria-hidden": "true" }, this.#bar),
-    this.#people,
+    h("span.past-count", {}, this.#people, this.#moments),
   );
 
   /** @param {{room: RoomTime, span: Span, now: number}} item */
   update({ room, span, now }) {
     const end = room.endedAt ?? now;
+    const how = band(pastScore(room));
     setText(this.#name, room.name);
     this.#name.title = room.name;
     setAttribute(this.#name, "href", formatRoute("room", room.id));
@@ -132,8 +134,10 @@ class Row {
       `${dayWords(room.startedAt, now)} ${clock(room.startedAt)}–${until}, ${duration(end - room.startedAt)}`,
     );
     setText(this.#people, count(room.people, "call"));
-    this.#score.show(room.worstScore);
-    setAttribute(this.#bar, "data-band", band(room.worstScore));
+    const moments = how !== "good" && room.lowestScore !== null ? `at worst ${scoreText(room.lowestScore)}` : "";
+    setText(this.#moments, moments);
+    this.#score.show(room.worstScore, how);
+    setAttribute(this.#bar, "data-band", how);
     const share = (/** @type {number} */ at) => Math.min(1, Math.max(0, (at - span.from) / (span.to - span.from)));
     this.#bar.style.setProperty("--from", share(room.startedAt).toFixed(4));
     this.#bar.style.setProperty("--to", share(end).toFixed(4));

@@ -32,11 +32,16 @@ export function summaryWords(points, rooms, more, bucket) {
     return "Nobody was here.";
   }
   const people = rooms.reduce((sum, room) => sum + room.people, 0);
-  const bad = rooms.filter(({ worstScore }) => band(worstScore) === "bad").length;
   const here = `${more ? "More than " : ""}${count(rooms.length, "room")} with ${count(people, "call")}`;
-  if (bad === 0) {
+  const bad = rooms.filter(({ worstScore }) => band(worstScore) === "bad").length;
+  const moments = rooms.filter((room) => band(room.worstScore) !== "bad" && band(room.lowestScore) === "bad").length;
+  if (bad + moments === 0) {
     return `${here}, everybody fine.`;
   }
+  const faults = [
+    bad > 0 && `in ${bad} of the rooms somebody had a bad call`,
+    moments > 0 && `in ${moments} somebody had bad moments`,
+  ];
   const low = points
     .filter(({ worst_score: score }) => band(score) === "bad")
     .reduce(
@@ -46,5 +51,5 @@ export function summaryWords(points, rooms, more, bucket) {
   const when = low
     ? ` The worst was at ${clock(low.at + bucket / 2)}, with a score of ${scoreText(low.worst_score)}.`
     : "";
-  return `${here}; in ${bad} of the rooms somebody had a bad call.${when}`;
+  return `${here}; ${faults.filter(Boolean).join(", ")}.${when}`;
 }

@@ -72,6 +72,11 @@ export const DROPS = {
     words: "Older than the pause that came after it: a few after unmuting.",
     weight: "usual",
   },
+  rtp_not_loudest: {
+    name: "Not among the loudest",
+    words: "Voice of somebody who is not among the loudest of the room, with --loudest.",
+    weight: "usual",
+  },
   rtp_redundant: {
     name: "Late, but not missed",
     words: "It came after all, when redundant audio had already stood in for it.",

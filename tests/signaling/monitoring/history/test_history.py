@@ -36,6 +36,7 @@ async def test_a_conversation_is_in_the_list(feeder: Feeder) -> None:
     assert room["participations"] == 2
     assert room["score"] == pytest.approx((4.4 + 4.3 + 4.4 + 1.8) / 4, abs=0.02)
     assert room["worst_score"] == pytest.approx((4.4 + 1.8) / 2, abs=0.02)
+    assert room["lowest_score"] == pytest.approx(1.8, abs=0.02)
     assert feeder.history.session("a") is None
 
 
