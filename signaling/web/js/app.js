@@ -170,6 +170,7 @@ export class App {
       linkChanged: (id, state) => this.#stage.tile(id)?.setConnection(state),
       receiverChanged: (id, receiver) => this.#listen(id, receiver),
       speechReported: (id, speaking) => this.#meters.report(id, speaking),
+      floorTaken: (id) => this.#stage.setFloor(id),
       lost: (code) => this.#lost(code),
       returned: () => this.#returned(),
       holdChanged: (id, held, self) => this.#holdChanged(id, held, self),

@@ -19,6 +19,7 @@ import { Signaling, SignalingError } from "./signaling.js";
  * @property {(id: string, state: LinkState) => void} linkChanged
  * @property {(id: string, receiver: RTCRtpReceiver) => void} receiverChanged a participant's sound
  * @property {(id: string, speaking: boolean) => void} speechReported by the server
+ * @property {(id: string | null) => void} floorTaken by whom the conversation goes to; null: by nobody yet
  * @property {(code: string) => void} lost the WebSocket is gone, or coming back did not work yet
  * @property {() => void} returned
  * @property {(id: string, held: boolean, self: boolean) => void} holdChanged a moderator keeps
@@ -296,6 +297,8 @@ export class Session {
       for (const { participant_id, speaking } of message.levels) {
         this.#observer.speechReported(participant_id, speaking);
       }
+    } else if (message.type === "dominant_speaker") {
+      this.#observer.floorTaken(message.participant_id);
     } else {
       // Connections first: they must know the reason before the room takes a publisher away.
       this.#publisher?.handle(message);

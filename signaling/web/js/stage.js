@@ -105,6 +105,13 @@ export class Stage {
     this.#count();
   }
 
+  /** Who leads the conversation stands out among those who speak. @param {string | null} holder */
+  setFloor(holder) {
+    for (const [id, tile] of this.#tiles) {
+      tile.element.toggleAttribute("data-floor", id === holder);
+    }
+  }
+
   /** @param {string} id of a participant */
   remove(id) {
     this.#tiles.get(id)?.element.remove();
