@@ -14,7 +14,7 @@ NATIVE := $(wildcard relay/native/*.[ch])
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: help run test test-quick check sanitize fuzz hostile soak chaos format lock bench clean
+.PHONY: help run test test-quick check sanitize fuzz hostile soak chaos format lock bench screenshots clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -65,6 +65,10 @@ lock: $(DEV) ## lock the newest allowed version of every dependency
 
 bench: $(DEV) ## measure what forwarding costs; options: make bench ARGS="--json FILE --plot FILE"
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: $(DEV) ## make the pictures of docs/screenshots anew, from a real server; look at them afterwards
+	@scripts/install-browsers
+	@exec scripts/screenshots $(BIN)/python
 
 clean: ## remove the virtual environment, caches and what tests left
 	rm -rf $(VENV) *.egg-info relay/*.so build dist test-artifacts .coverage* .hypothesis

@@ -16,7 +16,7 @@ from tests.browser.chromium import Chromium, ChromiumPage
 from tests.browser.imagined import Imagined
 from tests.browser.waiting import eventually
 
-ORIGIN = "http://dashboard.test"
+ORIGIN = "http://dashboard.localhost"
 """Where the pages of `imagined` come from: nowhere, every request is answered by the test."""
 
 STRICT_POLICY = (

@@ -1,7 +1,8 @@
-"""The pictures of the documentation, from a real server with real rooms: scripts/screenshots makes them.
+"""The pictures of the documentation, from a real server with real rooms: `make screenshots` makes them.
 
 Eight pages talk in three rooms, one of them by a way that loses packets; yesterday was written into the
-history beforehand (`yesterday.py`). Nothing in the pages is made for the picture.
+history beforehand (`yesterday.py`). Tones and a name stand for their microphones; nothing else is made
+for the picture.
 """
 
 from __future__ import annotations
@@ -133,11 +134,11 @@ async def _fill_rooms(browser: Browser, server: RelayServer) -> dict[str, Page]:
 
 
 def _preload(name: str, frequency: int) -> Sequence[str]:
-    microphone = script("microphone.js", {"frequency": frequency})
+    usual = [script("microphone.js", {"frequency": frequency}), script("headset.js")]
     if name != LISTENER:
-        return [microphone, script("by-way-of.js", {"never": DETOUR})]
+        return [*usual, script("by-way-of.js", {"never": DETOUR})]
     only = script("by-way-of.js", {"only": DETOUR})
-    return [microphone, only, script("withhold-candidates.js")]
+    return [*usual, only, script("withhold-candidates.js")]
 
 
 async def _talk(people: dict[str, Page]) -> None:
