@@ -119,6 +119,12 @@ async def test_loss_on_one_listeners_link_is_found_as_the_cause(
             assert drawn.count(" ") >= 1
             assert "joined" in await operator.text(".symbol-legend")
 
+            async with operator.page.tab.expect_download() as saving:
+                await operator.page.click(".take-away button")
+            saved = await saving.value
+            assert saved.suggested_filename.endswith(".csv")
+            assert "loss" in (await saved.path()).read_text().splitlines()[0]
+
             await operator.page.click(".crumbs li:nth-child(2) a")
             await operator.expect_title("lab")
             await operator.expect(".lane-list li", lambda text: "Ben" in text, "the worst first")

@@ -73,8 +73,8 @@ function frame(tone, title, ...children) {
  * @param {(at: number) => void} onTime
  */
 function evidenceRow({ cause, summary, from, to, figures }, whole, onTime) {
-  const show = h("button.time-link", { type: "button" }, `${clockWithSeconds(from)}, ${duration(to - from)}`);
-  show.setAttribute("aria-label", `Show ${clockWithSeconds(from)} in the curves`);
+  const when = `${clockWithSeconds(from)}, ${duration(to - from)}`;
+  const show = h("button.time-link", { type: "button", "aria-label": `${when}: show it in the curves` }, when);
   show.addEventListener("click", () => onTime(from + Math.min(to - from, 10)));
   const said = summary === whole.summary ? "" : cause === whole.cause ? summary : `Also: ${summary}`;
   return h("li", {}, show, h("span", {}, [said, figureWords(figures ?? {})].filter(Boolean).join(" ")));
