@@ -153,6 +153,15 @@ async def test_a_link_leads_to_an_instant(chromium: Chromium) -> None:
         assert abs(int(value) - at) <= 10
 
 
+async def test_a_large_room_is_shown_as_a_whole_when_asked(chromium: Chromium) -> None:
+    async with imagined(chromium, _server("one-room"), "#/rooms/r0") as board:
+        await _settled(board, "#/rooms/r0")
+        assert len(await board.texts(".lane-list li")) == 40
+        await board.page.click(".everybody > button")
+        assert len(await board.texts(".lane-list li")) == 200
+        assert await board.overflow() <= 0
+
+
 async def test_what_is_not_there_is_said_kindly(chromium: Chromium) -> None:
     async with imagined(chromium, _server("everybody"), "#/calls/nobody") as board:
         await board.expect_title("This call is not known")

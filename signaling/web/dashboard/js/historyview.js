@@ -87,7 +87,10 @@ export class HistoryView {
         return to < Date.now() / 1000 - 60;
       },
       INTERVAL,
-      (error) => this.element.replaceChildren(nothingHere("No history", faultWords(error))),
+      (error) => {
+        this.#arranged = false; // another span may be answered
+        this.element.replaceChildren(nothingHere("No history", faultWords(error)));
+      },
     );
   }
 

@@ -51,6 +51,10 @@ export class RoomView {
   #all = h("button.secondary.small", { type: "button", hidden: true });
   #happened = h("div");
   #showAll = false;
+  /** @type {import("./frame.js").Span} */
+  #until = { from: 0, to: 0 };
+  /** @type {import("./lanes.js").Lane[]} */
+  #people = [];
   #drawn = false;
   /** @type {number | null} */
   #at = null;
@@ -73,7 +77,7 @@ export class RoomView {
     }
     this.#context.setTitle("A room");
     const path = `history/rooms/${encodeURIComponent(this.#id)}`;
-    const poll = this.#context.poll(
+    this.#context.poll(
       async (signal) => {
         const [answer, diagnosis] = await Promise.all([
           this.#context.api.get(path, {}, signal),
@@ -90,7 +94,7 @@ export class RoomView {
     );
     this.#all.addEventListener("click", () => {
       this.#showAll = true;
-      poll.now();
+      this.#drawLanes(this.#until, this.#people);
     });
   }
 
@@ -183,6 +187,8 @@ export class RoomView {
    * @param {import("./lanes.js").Lane[]} lanes
    */
   #drawLanes(until, lanes) {
+    this.#until = until;
+    this.#people = lanes;
     const sorted = worstFirst(lanes, (lane) => worst([worstStay(lane).worstScore]));
     const shown = this.#showAll ? sorted : sorted.slice(0, MOST_LANES);
     this.#lanes.show(until, shown);
