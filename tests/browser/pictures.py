@@ -15,15 +15,22 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BYTES = {2: 3, 6: 4}
 """A pixel, by the colour type: with and without alpha (PNG specification, 11.2.1)."""
 
+_COLOUR_TYPE = 25
+"""Where it stands: behind the signature, the header's length and name, width, height and depth."""
+_PALETTE = 3
+
 Pixels = NDArray[np.uint8]
 
 
 def shrink(png: bytes) -> bytes:
-    """The same picture with a palette. png: of 8 bits, not interlaced, as browsers make it."""
+    """The same picture with a palette. png: of 8 bits, not interlaced, as browsers make it; one that has a
+    palette stays as it is."""
+    if png[_COLOUR_TYPE] == _PALETTE:
+        return png
     pixels = decode(png)[:, :, :3]
     places, palette = _quantize(pixels)
     height, width, _ = pixels.shape
-    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, _PALETTE, 0, 0, 0)
     lines = np.hstack([np.zeros((height, 1), np.uint8), places])  # no filter: best for a palette
     return b"".join(
         (

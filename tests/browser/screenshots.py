@@ -182,9 +182,8 @@ async def _take(page: Page, folder: Path, name: str) -> None:
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme)
         await page.wait_for_timeout(400)
-        picture = shrink(await page.screenshot(animations="disabled", caret="hide"))
+        picture = await page.screenshot(animations="disabled", caret="hide")
         (folder / f"{name}-{scheme}.png").write_bytes(picture)
-        print(f"{name}-{scheme}.png: {len(picture) // 1024} KiB")
 
 
 async def _devices(browser: Browser) -> list[tuple[str, BrowserContext]]:
@@ -218,5 +217,13 @@ async def _ask(browser: Browser, server: RelayServer, path: str) -> dict[str, An
     return answer
 
 
+def shrink_all(folder: Path) -> None:
+    """Afterwards: it takes a second each, in which the link would forward nothing."""
+    for file in sorted(folder.glob("*.png")):
+        file.write_bytes(shrink(file.read_bytes()))
+        print(f"{file.name}: {file.stat().st_size // 1024} KiB")
+
+
 if __name__ == "__main__":
     asyncio.run(main(Path(sys.argv[1])))
+    shrink_all(Path(sys.argv[1]))
