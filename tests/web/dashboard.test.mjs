@@ -122,7 +122,7 @@ test("a day in one sentence", () => {
   assert.equal(summaryWords([], [room(4.3, 4.2)], false, 300), "1 room with 3 calls, everybody fine.");
   assert.equal(
     summaryWords(points, [room(2.9, 2.1), room(4.1, 2.4), room(4.3, 4.2)], true, 300),
-    "More than 3 rooms with 9 calls; in 1 of the rooms somebody had a bad call, in 1 somebody had bad moments." +
+    "More than 3 rooms with 9 calls; in 1 of the rooms somebody had a bad call, in 1 more somebody had bad moments." +
       " The worst was at 09:02, with a score of 2.1.",
   );
 });

@@ -40,7 +40,7 @@ export function summaryWords(points, rooms, more, bucket) {
   }
   const faults = [
     bad > 0 && `in ${bad} of the rooms somebody had a bad call`,
-    moments > 0 && `in ${moments} somebody had bad moments`,
+    moments > 0 && `in ${moments} ${bad > 0 ? "more" : "of the rooms"} somebody had bad moments`,
   ];
   const low = points
     .filter(({ worst_score: score }) => band(score) === "bad")
