@@ -6,7 +6,7 @@
 from .consumer import Consumer
 from .dominance import DominantSpeaker
 from .errors import AddressError, InvalidStateError, ParameterError, RelayError
-from .events import CloseReason, ConnectionState
+from .events import CloseReason, ConnectionState, NetworkChange
 from .levels import SILENCE
 from .loudest import MAX_SEATS as MAX_LOUDEST
 from .native import MAX_THREADS as MAX_MEDIA_THREADS
@@ -61,6 +61,7 @@ __all__ = [
     "IceCandidate",
     "IceParameters",
     "InvalidStateError",
+    "NetworkChange",
     "ParameterError",
     "PlaneKind",
     "Publisher",

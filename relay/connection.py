@@ -1,7 +1,6 @@
 """What publishers and consumers have in common: an API around a transport, and events.
 
-Events (through pyee, emitted on the event loop): `connected`, `closed`, `local_candidate`; see
-`events.py`.
+Events (through pyee, emitted on the event loop): see `events.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import secrets
 
 from .address import Address, Path
 from .emitter import Emitter
-from .events import CloseReason, ConnectionState
+from .events import CloseReason, ConnectionState, NetworkChange
 from .parameters import DtlsFingerprint, IceCandidate, RtpParameters, TransportParameters
 from .router import Router
 from .rtcp import RtcpPacket
@@ -63,7 +62,10 @@ class Connection(Emitter):
             TransportObserver(
                 self._transport_connected,
                 self._path_validated,
-                self._path_selected,
+                self._transport_moved,
+                self._path_lost,
+                self._transport_doubtful,
+                self._restart_failed,
                 self._receive_rtcp,
                 self._transport_failed,
             ),
@@ -98,6 +100,30 @@ class Connection(Emitter):
         """
         self._transport.connect(remote)
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the other end has stopped answering, for now."""
+        return self._transport.is_doubtful
+
+    def restart_ice(self) -> TransportParameters:
+        """Begin an ICE restart (RFC 8445 §9): what to offer the other end, whose answer is for `reconnect`.
+        Media goes on as it does; `network_changed` or `restart_failed` follows. One that has begun already
+        is given up for it.
+
+        Raises InvalidStateError unless connected.
+        """
+        self._transport.restart_ice()
+        return self.local
+
+    def reconnect(self, remote: TransportParameters) -> None:
+        """Take the other end's answer to a restart. Keys, SSRCs and sequence numbers go on, so it must name
+        the certificate that it had before.
+
+        Raises InvalidStateError when no restart waits for an answer, and ParameterError for parameters
+        that cannot work; a right answer may follow then.
+        """
+        self._transport.reconnect(remote)
+
     def add_remote_candidate(self, candidate: IceCandidate | None) -> None:
         """Try one more address of the other end (trickle ICE, RFC 8838), at any time; None: that was
         the last. What cannot be used is passed over."""
@@ -130,6 +156,18 @@ class Connection(Emitter):
         self._schedule_report(FIRST_REPORT_DELAY)
         self.emit("connected")
 
+    def _transport_moved(self, path: Path, how: NetworkChange | None) -> None:
+        self._path_selected(path)
+        if how is not None:
+            logger.info("%s %s moved: %s", type(self).__name__.lower(), self.id, how)
+            self.emit("network_changed", how)
+
+    def _transport_doubtful(self) -> None:
+        self.emit("doubtful")
+
+    def _restart_failed(self) -> None:
+        self.emit("restart_failed")
+
     def _transport_failed(self, why: str) -> None:
         logger.info("%s %s failed: %s", type(self).__name__.lower(), self.id, why)
         self.close(CloseReason.FAILED)
@@ -160,6 +198,10 @@ class Connection(Emitter):
 
     def _path_selected(self, path: Path) -> None:
         """Media to the other end takes this path from now on."""
+        raise NotImplementedError
+
+    def _path_lost(self) -> None:
+        """Media to the other end takes no path for now."""
         raise NotImplementedError
 
     def _receive_rtcp(self, packets: list[RtcpPacket]) -> None:

@@ -62,6 +62,11 @@ class Consent:
         self._outstanding: dict[bytes, float] = {}
         self._familiar: bytes | None = None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a check has not been answered yet."""
+        return bool(self._outstanding)
+
     def delay(self, now: float) -> float:
         """Seconds until `check` or the expiry is due, whichever comes first."""
         return min(INTERVAL * random.uniform(0.8, 1.2), max(0.0, self.expires - now))

@@ -48,6 +48,7 @@ class Consumer(Connection):
         self.publisher = publisher
         publisher.consumers.add(self)
         self._sink: Sink | None = None
+        self._is_silent = False
         self._last_report: ReportBlock | None = None
         self._round_trip_time: float | None = None
         self._first_sequence = 0
@@ -75,7 +76,7 @@ class Consumer(Connection):
         self.publisher.consumers.discard(self)
         self.publisher = publisher
         publisher.consumers.add(self)
-        if self._sink is not None:
+        if self._sink is not None and not self._is_silent:
             self._router.plane.attach(self._sink, publisher.source, time.monotonic())
 
     def stats(self) -> ConsumerStats:
@@ -121,6 +122,15 @@ class Consumer(Connection):
     def _path_selected(self, path: Path) -> None:
         if self._sink is not None:
             self._router.plane.direct(self._sink, path)
+            if self._is_silent and self.publisher.source is not None:
+                self._router.plane.attach(self._sink, self.publisher.source, time.monotonic())
+        self._is_silent = False
+
+    def _path_lost(self) -> None:
+        # RFC 7675 §5.1: without consent nothing may be sent.
+        self._is_silent = True
+        if self._sink is not None:
+            self._sink.detach()
 
     def _receive_rtcp(self, packets: list[RtcpPacket]) -> None:
         for packet in packets:

@@ -5,6 +5,9 @@ A connection (`connection.py`) emits, through pyee:
     connected                       ICE and DTLS are done, media can flow
     closed(reason: CloseReason)     once, however it came about
     local_candidate(candidate)      an `IceCandidate` found after the offer
+    network_changed(NetworkChange)  media takes another path from now on
+    doubtful                        the other end has stopped answering; an ICE restart may help
+    restart_failed                  the ICE restart that was begun found no path; things are as before
 """
 
 from __future__ import annotations
@@ -35,3 +38,12 @@ class CloseReason(StrEnum):
     """A consumer whose publisher is gone."""
     SHUTDOWN = "shutdown"
     """The relay itself was closed."""
+
+
+class NetworkChange(StrEnum):
+    """Why media takes another path."""
+
+    RESTART = "restart"
+    """An ICE restart (RFC 8445 §9) has found it."""
+    ADDRESS = "address"
+    """The other end has moved: its checks come from another address, or by another one of ours."""

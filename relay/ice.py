@@ -9,7 +9,8 @@ the relay's own sockets, and an `IceMux` hands it what arrives:
 
 Once a pair is selected, what both ends say every few seconds goes by neither aioice nor its tasks:
 `consent.py` asks and answers, on the relay's grid of timers. An agent has one consent, for the pair that
-media takes; whatever it does not recognise goes the long way.
+media takes; whatever it does not recognise goes the long way. `roaming.py` decides when another pair is to
+be nominated. A restart is another agent, under other credentials; `transport.py` has both.
 
 Only this module knows aioice. It leans on parts that aioice keeps to itself (their names begin with an
 underscore); aioice's version is pinned, and `tests/relay/test_ice.py` fails when they change. Media never
@@ -38,6 +39,7 @@ from .address import Address, Path
 from .binding import IntegrityKey
 from .consent import Consent
 from .parameters import IceCandidate, IceParameters
+from .roaming import PROBE_INTERVAL, Roaming, Step
 from .screening import Budget, screen
 from .stats import DropReason
 from .timers import Timer, TimerGrid
@@ -49,8 +51,8 @@ PASSWORD_LENGTH = 24
 """Characters of 6 bits: 48 and 144 bits, where RFC 8445 §5.3 wants 24 and 128."""
 
 MAX_REMOTE_ADDRESSES = 32
-"""Remote candidates of one connection that were signaled, and as many that its checks came from. RFC
-8445 §6.1.2.5 bounds pairs by 100; a browser on many interfaces has a dozen."""
+"""Remote candidates of one connection that were signaled. RFC 8445 §6.1.2.5 bounds pairs by 100; a browser
+on many interfaces has a dozen. `roaming.py` bounds those that checks come from."""
 
 MAX_ROLE_CONFLICTS = 4
 
@@ -68,12 +70,15 @@ class IceObserver:
     """Who wants to know what an agent finds.
 
     validated: a check by this path was authentic, so its address is a peer's. selected: media is to
-    go by this path from now on. failed: there is no way any more, and why.
+    go by this path from now on. failed: there is no way any more, and why. forgotten: a validated path was
+    not used for long. doubtful: the peer answers by no path; it may yet.
     """
 
     validated: Callable[[Path], None]
     selected: Callable[[Path], None]
     failed: Callable[[str], None]
+    forgotten: Callable[[Path], None]
+    doubtful: Callable[[], None]
 
 
 class IceMux:
@@ -173,7 +178,8 @@ class IceAgent:
     """One end of one ICE session. It offers, so it controls (RFC 8445 §6.1.1).
 
     round_trip_time: seconds, of the latest check that was answered at once; None before. key: that
-    signs requests to it; budget: of those that are looked at.
+    signs requests to it; budget: of those that are looked at. newcomers: paths that the peer was first
+    heard by between the nomination and the end of the first checks.
     """
 
     def __init__(
@@ -186,11 +192,27 @@ class IceAgent:
         self._connection = _Connection(self, local)
         self.key = IntegrityKey(self.parameters.password)
         self.budget = Budget(CHECK_RATE, CHECK_BURST)
-        self._validated: set[Path] = set()
+        self._roaming = Roaming()
+        self.newcomers: list[Path] = []
         self._task: asyncio.Task[None] | None = None
         self._consent: Consent | None = None
         self._consent_timer: Timer | None = None
+        self._step_timer: Timer | None = None
         self._closed = False
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        """Those that authentic checks came by."""
+        return self._roaming.paths
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the path that media takes has not answered lately."""
+        return self._roaming.is_searching
+
+    @property
+    def _is_connecting(self) -> bool:
+        return self._task is not None and not self._task.done()
 
     def start(self, remote: IceParameters) -> None:
         """Begin the checks, once the other end's credentials are known."""
@@ -218,23 +240,56 @@ class IceAgent:
         protocol = self._connection.protocol_at(path.local)
         if protocol is None or "PRIORITY" not in message.attributes:
             return DropReason.STUN_MALFORMED
-        if path not in self._validated:
-            if len(self._validated) >= MAX_REMOTE_ADDRESSES:
-                return DropReason.STUN_TOO_MANY_ADDRESSES
-            self._validated.add(path)
+        now = asyncio.get_running_loop().time()
+        if self._consent is not None and self._is_connecting and path not in self._roaming.paths:
+            self.newcomers.append(path)
+        admitted, forgotten = self._roaming.admit(path, now)
+        if not admitted:
+            return DropReason.STUN_TOO_MANY_ADDRESSES
+        if forgotten is not None:
+            self._connection.forget(forgotten)
+            self.observer.forgotten(forgotten)
         self.observer.validated(path)
         remote = (path.remote.host, path.remote.port)
         self._connection.request_received(message, remote, protocol)
+        protocol.repeat(remote, now)
         asks_nothing_else = (
             self._connection.ice_controlling and "ICE-CONTROLLING" not in message.attributes
         )
         if self._consent is not None and self._consent.path == path and asks_nothing_else:
             self._consent.learn(datagram)
+        self._heard(path, now)
         return None
 
     def expects(self, datagram: bytes) -> bool:
         """Whether it answers a check of consent, if it is authentic."""
         return self._consent is not None and self._consent.expects(datagram)
+
+    def _heard(self, path: Path, now: float) -> None:
+        """Look what an authentic check says of where the peer is."""
+        if self._consent is None:
+            return
+        if self._roaming.is_searching and path == self._consent.path:
+            self.mux.send(path, self._consent.check(now))  # it is back, perhaps
+        elif self._roaming.suspect(path, now):
+            self._step()
+
+    def _step(self) -> None:
+        """Take a step of `roaming.py`, and more as long as the selected path is in doubt."""
+        if self._step_timer is not None:
+            self._step_timer.cancel()
+            self._step_timer = None
+        consent, step = self._consent, self._roaming.step()
+        if consent is None or step is Step.REST:
+            return
+        if step is Step.GIVE_UP:
+            self.observer.doubtful()
+            return
+        if step is Step.PROBE:
+            self.mux.send(consent.path, consent.check(asyncio.get_running_loop().time()))
+        elif self._roaming.rival is not None:
+            self._connection.nominate(self._roaming.rival)
+        self._step_timer = self.mux.timers.call_later(PROBE_INTERVAL, self._step)
 
     def receive_familiar(self, path: Path, datagram: bytes) -> bool:
         """Take a message of a connected peer: a request like its last one, or an answer to a check of
@@ -248,6 +303,8 @@ class IceAgent:
                 return False
             self.observer.validated(path)
             self.mux.send(path, answer)
+            if self._roaming.is_searching:
+                self._heard(path, asyncio.get_running_loop().time())
             return True
         if consent.expects(datagram) and consent.is_answer(datagram):
             self._consented(consent, datagram)
@@ -270,9 +327,11 @@ class IceAgent:
         if self._closed:  # a check was about to end
             return
         self._end_consent()
+        now = asyncio.get_running_loop().time()
         self._consent = consent
+        self._roaming.select(consent.path, now)
         self.mux.selected[consent.path] = self
-        self._schedule_consent(consent, asyncio.get_running_loop().time())
+        self._schedule_consent(consent, now)
         self.observer.selected(consent.path)
 
     def _schedule_consent(self, consent: Consent, now: float) -> None:
@@ -286,20 +345,26 @@ class IceAgent:
             self._end_consent()
             self.observer.failed("consent expired: the peer answers no ICE checks any more")
             return
+        unanswered = consent.is_waiting
         self.mux.send(consent.path, consent.check(now))
         self._schedule_consent(consent, now)
+        if unanswered and self._roaming.suspect(None, now):
+            self._step()
 
     def _consented(self, consent: Consent, datagram: bytes) -> None:
-        consent.renew(datagram, asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        consent.renew(datagram, now)
+        self._roaming.answered(now)
         if consent.round_trip_time is not None:
             self.round_trip_time = consent.round_trip_time
 
     def _end_consent(self) -> None:
-        if self._consent_timer is not None:
-            self._consent_timer.cancel()
+        for timer in (self._consent_timer, self._step_timer):
+            if timer is not None:
+                timer.cancel()
         if self._consent is not None and self.mux.selected.get(self._consent.path) is self:
             del self.mux.selected[self._consent.path]
-        self._consent = self._consent_timer = None
+        self._consent = self._consent_timer = self._step_timer = None
 
     def close(self) -> None:
         """Stop all checks. The agent is gone from the mux at once; its tasks end soon after."""
@@ -350,6 +415,7 @@ class _Protocol(StunProtocol):
             port=local.port,
             type="host",
         )
+        self._running: dict[tuple[str, int], tuple[stun.Message, float]] = {}
         self.connection_made(_VirtualTransport(self, mux))
 
     async def request(
@@ -363,14 +429,25 @@ class _Protocol(StunProtocol):
         loop = asyncio.get_running_loop()
         self._mux.transactions[request.transaction_id] = self
         started = loop.time()
+        self._running[addr] = request, started
         try:
             answer = await super().request(request, addr, integrity_key, retransmissions)
         finally:
             del self._mux.transactions[request.transaction_id]
+            if self._running.get(addr, (None,))[0] is request:
+                del self._running[addr]
         elapsed = loop.time() - started
         if elapsed < stun.RETRY_RTO:  # a later answer may be one to the repeated request
             self._connection.agent.round_trip_time = elapsed
         return answer
+
+    def repeat(self, addr: tuple[str, int], now: float) -> None:
+        """The peer is there: do not wait for the next retransmission of a check that is running, which may
+        be half a minute away (RFC 8445 §7.3.1.4 has a new check then)."""
+        request, sent = self._running.get(addr, (None, 0.0))
+        if request is not None and now - sent >= stun.RETRY_RTO:
+            self._running[addr] = request, now
+            self.send_stun(request, addr)
 
 
 class _Connection(aioice.Connection):
@@ -411,6 +488,38 @@ class _Connection(aioice.Connection):
         if len(self._remote_candidates) < MAX_REMOTE_ADDRESSES and not self._closing:
             self._add_remote_candidate(_to_aioice(candidate), candidate.address)
 
+    def forget(self, path: Path) -> None:
+        """Check a path of the peer's no more, and forget its address unless it was signaled."""
+        local, remote = self.protocol_at(path.local), tuple(path.remote)
+        for pair in [item for item in self._check_list if item.remote_addr == remote]:
+            if pair.protocol is local:
+                if pair.task is not None:
+                    pair.task.cancel()
+                self._check_list.remove(pair)
+        if not any(pair.remote_addr == remote for pair in self._check_list):
+            self._remote_candidates = [
+                item
+                for item in self._remote_candidates
+                if item.type in _SIGNALED_TYPES or (item.host, item.port) != remote
+            ]
+
+    def nominate(self, path: Path) -> None:
+        """Check a path once more, whatever came of it before; media takes it when it answers. aioice itself
+        would do so only for a pair that it has not checked yet."""
+        pair = self._pair_at(path)
+        if pair is not None and (pair.task is None or pair.task.done()):
+            pair.task = None
+            pair.nominated = False
+            self.check_state(pair, CandidatePair.State.WAITING)
+            self.check_start_task(pair)
+
+    def _pair_at(self, path: Path) -> CandidatePair | None:
+        local = self.protocol_at(path.local)
+        for pair in self._check_list:
+            if pair.protocol is local and pair.remote_addr == path.remote:
+                return pair
+        return None
+
     async def run(self) -> None:
         """Run the checks until a pair is nominated. Nobody signals end-of-candidates to aioice, so it
         never gives up by itself: the peer's own checks may still come. The transport has a deadline."""
@@ -418,6 +527,14 @@ class _Connection(aioice.Connection):
             await self.connect()
         except ConnectionError as error:
             logger.debug("ICE ended before a pair was nominated: %s", error)
+            return
+        # aioice has just cancelled all checks, also those of a peer that moved since the nomination.
+        await asyncio.sleep(0)
+        for path in self.agent.newcomers:
+            pair = self._pair_at(path)
+            if pair is not None and pair.state is CandidatePair.State.IN_PROGRESS:
+                self.nominate(path)
+        self.agent.newcomers.clear()
 
     def check_complete(self, pair: CandidatePair) -> None:
         """A check of ours ended: it may have nominated another pair."""

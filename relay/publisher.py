@@ -128,6 +128,9 @@ class Publisher(Connection):
     def _path_selected(self, path: Path) -> None:
         pass  # reports take the transport's selected path by themselves
 
+    def _path_lost(self) -> None:
+        pass  # likewise
+
     def _receive_rtcp(self, packets: list[RtcpPacket]) -> None:
         for packet in packets:
             if isinstance(packet, SenderReport):

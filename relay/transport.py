@@ -4,8 +4,19 @@
     NEW          connect: the other end's parameters came           CONNECTING
     CONNECTING   keys and a selected path are there                 CONNECTED
     CONNECTING   DTLS failed, or CONNECT_TIMEOUT passed             CLOSED (failed)
-    CONNECTED    consent expired (RFC 7675)                         CLOSED (failed)
+    CONNECTED    consent expired (RFC 7675), and no ICE restart
+                 saves it                                           CLOSED (failed)
     any          close                                              CLOSED
+
+An ICE restart (RFC 8445 §9) is a second agent beside the one in use: new credentials, new checks, the same
+DTLS, keys and SSRCs. Media goes on by the old one's path until the new one has selected a path of its own.
+
+    restart      leaves it by                                       to
+    none         restart_ice                                        offered
+    offered      reconnect: the other end's new credentials came    answered
+    offered      restart_ice                                        offered, anew
+    answered     a path is selected: the old agent ends             none
+    either       RESTART_TIMEOUT passed: the new agent ends         none
 
 DTLS starts for a path that an authentic ICE check came by, and for no other.
 """
@@ -17,12 +28,13 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from .address import Address, Path
 from .dtls import DtlsEndpoint, DtlsFailure
 from .errors import InvalidStateError, ParameterError
-from .events import ConnectionState
-from .ice import IceObserver
+from .events import ConnectionState, NetworkChange
+from .ice import IceAgent, IceObserver
 from .parameters import (
     DtlsRole,
     IceCandidate,
@@ -40,6 +52,18 @@ logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 20.0
 """Seconds from the other end's parameters to the first possible media."""
+
+RESTART_TIMEOUT = 30.0
+"""Seconds from the offer of a restart to a selected path: the offer may have to wait for a signaling
+connection that was lost with the network. Consent may expire meanwhile; then nothing is sent until there is
+a path."""
+
+SETTLING = 1.0
+"""Seconds after the first selected path in which others may follow without any move of the peer."""
+
+LINGER = 5.0
+"""Seconds that media is taken by the old paths after a restart: some is on its way, and the other end
+switches when it likes."""
 
 MAX_EARLY_DTLS = 4
 """Datagrams that are kept for the other end's parameters: a browser shakes hands as soon as ICE lets it,
@@ -67,13 +91,19 @@ class TransportObserver:
     """Who wants to know of a transport.
 
     connected: keys, and the path that media is to take. validated: the peer may send by this path.
-    selected: media is to take this path from now on. rtcp: an authentic compound packet.
-    failed: it is of no use any more; the observer closes it.
+    selected: media is to take this path from now on; how: because of a restart, of the peer's move, or None
+    while the first paths are still being found. lost: media is to take none for now. doubtful: the peer
+    answers by no path, and a restart may help. restart_failed: the one that was begun found no path, and
+    things are as before it. rtcp: an authentic compound packet. failed: it is of no use any more; the
+    observer closes it.
     """
 
     connected: Callable[[SrtpKeys, Path], None]
     validated: Callable[[Path], None]
-    selected: Callable[[Path], None]
+    selected: Callable[[Path, NetworkChange | None], None]
+    lost: Callable[[], None]
+    doubtful: Callable[[], None]
+    restart_failed: Callable[[], None]
     rtcp: Callable[[list[RtcpPacket]], None]
     failed: Callable[[str], None]
 
@@ -96,9 +126,14 @@ class Transport:
         self._loop = asyncio.get_running_loop()
         self._created_at = self._loop.time()
         self.setup = SetupTimes()
-        self._ice = router.ice.create_agent(
-            local, IceObserver(self._path_validated, self._path_selected, self._ice_failed)
-        )
+        self._local = list(local)
+        self._generation = 0
+        self._ice = self._create_agent()
+        self._restart: IceAgent | None = None
+        self._restart_answered = False
+        self._restart_timer: asyncio.TimerHandle | None = None
+        self._expired: str | None = None
+        self._settles = 0.0
         self._remote: TransportParameters | None = None
         self._early_dtls: list[tuple[Path, bytes]] = []
         self._dtls: DtlsEndpoint | None = None
@@ -113,10 +148,30 @@ class Transport:
         self._connect_timer: asyncio.TimerHandle | None = None
         self._dtls_timer: asyncio.TimerHandle | None = None
 
+    def _create_agent(self) -> IceAgent:
+        """An agent of the next generation, which its number tells from the others."""
+        self._generation += 1
+        number = self._generation
+        return self._router.ice.create_agent(
+            self._local,
+            IceObserver(
+                self._path_validated,
+                partial(self._path_selected, number),
+                partial(self._ice_failed, number),
+                self._path_forgotten,
+                self._ice_doubtful,
+            ),
+        )
+
     @property
     def ice_parameters(self) -> IceParameters:
-        """Our ICE credentials."""
-        return self._ice.parameters
+        """Our ICE credentials: those of a restart once it has begun."""
+        return (self._restart or self._ice).parameters
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the peer has not answered lately, by any path."""
+        return self._expired is not None or self._ice.is_doubtful
 
     @property
     def rtp(self) -> RtpParameters:
@@ -146,11 +201,56 @@ class Transport:
 
     def add_remote_candidate(self, candidate: IceCandidate) -> None:
         """Try one more address of the peer."""
-        self._ice.add_remote_candidate(candidate)
+        (self._restart or self._ice).add_remote_candidate(candidate)
 
     def add_local_address(self, address: Address) -> None:
         """Use one more address of ours."""
-        self._ice.add_local_address(address)
+        self._local.append(address)
+        for agent in (self._ice, self._restart):
+            if agent is not None:
+                agent.add_local_address(address)
+
+    def restart_ice(self) -> None:
+        """Begin an ICE restart: `ice_parameters` are new ones, and `reconnect` is to follow. One that has
+        begun already is given up for it. Raises InvalidStateError."""
+        if self.state is not ConnectionState.CONNECTED:
+            raise InvalidStateError("the transport", self.state, ConnectionState.CONNECTED)
+        self._end_restart()
+        self._restart = self._create_agent()
+        self._restart_timer = self._loop.call_later(RESTART_TIMEOUT, self._restart_timed_out)
+
+    def reconnect(self, remote: TransportParameters) -> None:
+        """Take the other end's parameters for the restart. Raises InvalidStateError, ParameterError."""
+        if self._restart is None or self._restart_answered:
+            state = "not begun" if self._restart is None else "answered"
+            raise InvalidStateError("the ICE restart", state, "begun")
+        _check(remote)
+        assert self._remote is not None
+        if remote.ice == self._remote.ice:
+            raise ParameterError("ICE credentials", "new ones")
+        if not set(remote.fingerprints) & set(self._remote.fingerprints):
+            raise ParameterError("DTLS fingerprint", "the same as before")
+        self._restart_answered = True
+        self._remote = replace(self._remote, ice=remote.ice)
+        for candidate in remote.candidates:
+            self._restart.add_remote_candidate(candidate)
+        self._restart.start(remote.ice)
+
+    def _end_restart(self) -> None:
+        if self._restart_timer is not None:
+            self._restart_timer.cancel()
+        if self._restart is not None:
+            self._restart.close()
+        self._restart = self._restart_timer = None
+        self._restart_answered = False
+
+    def _restart_timed_out(self) -> None:
+        self._end_restart()
+        if self._expired is not None:
+            self._observer.failed(self._expired)
+        else:
+            self._forget_stale_paths()
+            self._observer.restart_failed()
 
     def send_rtcp(self, packets: list[RtcpPacket]) -> None:
         """Send a compound packet of ours, if there is a way by now."""
@@ -173,6 +273,7 @@ class Transport:
             self._router.unbind(path, self)
         self.paths.clear()
         self._dtls = None
+        self._end_restart()
         self._ice.close()
 
     def receive_dtls(self, path: Path, datagram: bytes) -> None:
@@ -247,21 +348,52 @@ class Transport:
         self.paths[path] = None
         self._observer.validated(path)
 
-    def _path_selected(self, path: Path) -> None:
+    def _path_forgotten(self, path: Path) -> None:
+        if path in self.paths and not self._is_in_use(path):
+            del self.paths[path]
+            self._router.unbind(path, self)
+
+    def _is_in_use(self, path: Path) -> bool:
+        agents = (self._ice, self._restart)
+        return path == self._selected or any(agent and path in agent.paths for agent in agents)
+
+    def _forget_stale_paths(self) -> None:
+        """Take nothing any more by paths of agents that have ended."""
+        for path in tuple(self.paths):
+            self._path_forgotten(path)
+
+    def _path_selected(self, number: int, path: Path) -> None:
         if self.state is ConnectionState.CLOSED:
             return
+        how = None if self._loop.time() < self._settles else NetworkChange.ADDRESS
+        if self._restart is not None and number == self._generation:
+            how = NetworkChange.RESTART
+            self._promote()
+        if self._selected is None and self._expired is None:
+            self._settles = self._loop.time() + SETTLING
+        self._expired = None
         self._selected = path
         if self.setup.ice is None:
             self.setup = replace(self.setup, ice=self._age())
         if self._router.bindings.get(path) is not self:
             self._take(path)
         if self.state is ConnectionState.CONNECTED:
-            self._observer.selected(path)
+            self._observer.selected(path, how)
         elif self._dtls is None and self._dtls_role is DtlsRole.CLIENT:
             self._start_dtls(path)
             self._after_dtls()
         else:
             self._maybe_connected()
+
+    def _promote(self) -> None:
+        """The restart has found a path: its agent takes the old one's place."""
+        restarted, old = self._restart, self._ice
+        assert restarted is not None
+        self._restart = None  # so that it is not ended
+        self._end_restart()
+        self._ice = restarted
+        old.close()
+        self._router.timers.call_later(LINGER, self._forget_stale_paths)
 
     @property
     def _dtls_role(self) -> DtlsRole:
@@ -320,9 +452,20 @@ class Transport:
         what = "no ICE check succeeded" if self._selected is None else "DTLS did not finish"
         self._observer.failed(f"{what} within {CONNECT_TIMEOUT:.0f} s")
 
-    def _ice_failed(self, why: str) -> None:
-        if self.state is not ConnectionState.CLOSED:
+    def _ice_doubtful(self) -> None:
+        if self.state is ConnectionState.CONNECTED and self._restart is None:
+            self._observer.doubtful()
+
+    def _ice_failed(self, number: int, why: str) -> None:
+        if self.state is ConnectionState.CLOSED:
+            return
+        if self._restart is None:
             self._observer.failed(why)
+        elif number == self._generation:
+            self._restart_timed_out()
+        else:
+            self._expired, self._selected = why, None
+            self._observer.lost()
 
 
 def _check(remote: TransportParameters) -> None:

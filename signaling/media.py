@@ -22,7 +22,8 @@ from relay import (
 
 
 class MediaConnection(Protocol):
-    """One transport to one browser. Emits `connected`, `closed` and `local_candidate`."""
+    """One transport to one browser. Emits `connected`, `closed`, `local_candidate`, `network_changed`,
+    `doubtful` and `restart_failed`."""
 
     id: str
 
@@ -40,6 +41,12 @@ class MediaConnection(Protocol):
 
     def connect(self, remote: TransportParameters) -> None:
         """Take the answer. Raises InvalidStateError, ParameterError."""
+
+    def restart_ice(self) -> TransportParameters:
+        """Begin an ICE restart: what to offer. Raises InvalidStateError unless connected."""
+
+    def reconnect(self, remote: TransportParameters) -> None:
+        """Take the answer to a restart. Raises InvalidStateError, ParameterError."""
 
     def add_remote_candidate(self, candidate: IceCandidate | None) -> None:
         """One more address of the browser's; None: that was the last."""

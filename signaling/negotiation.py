@@ -9,6 +9,7 @@ so that the browser chooses (RFC 5763 §5).
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass, field, replace
 
 import sdp
 from relay import (
@@ -58,31 +59,52 @@ _SETUP = {
 _ROLES = {sdp.Setup.ACTIVE: DtlsRole.CLIENT, sdp.Setup.PASSIVE: DtlsRole.SERVER}
 
 
-def offer_to_receive(local: TransportParameters) -> Offer:
-    """The offer of a publisher's connection: the browser sends (`recvonly`, seen from here)."""
-    return _offer(local, sdp.Direction.RECVONLY, ())
+@dataclass(frozen=True, slots=True)
+class OfferSession:
+    """What tells the offers of one connection (RFC 8829 §5.2.1): a random number of 63 bits, and how many
+    there were, this one included."""
+
+    id: int = field(default_factory=lambda: secrets.randbits(63))
+    version: int = 1
+
+    def next(self) -> OfferSession:
+        """That of another offer for the same connection (RFC 8829 §5.2.2)."""
+        return replace(self, version=self.version + 1)
+
+
+def offer_to_receive(local: TransportParameters, session: OfferSession | None = None) -> Offer:
+    """The offer of a publisher's connection: the browser sends (`recvonly`, seen from here). session: None
+    for the only one."""
+    return _offer(local, sdp.Direction.RECVONLY, (), session)
 
 
 def offer_to_send(
-    local: TransportParameters, source: RtpSource, stream_id: str, track_id: str
+    local: TransportParameters,
+    source: RtpSource,
+    stream_id: str,
+    track_id: str,
+    session: OfferSession | None = None,
 ) -> Offer:
     """The offer of a consumer's connection: the browser receives (`sendonly`, seen from here).
 
-    stream_id, track_id: what the browser names the MediaStream and its track (RFC 8830).
+    stream_id, track_id: what the browser names the MediaStream and its track (RFC 8830). session: None for
+    the only offer.
     """
     announced = (
         sdp.Msid(stream_id, track_id),
         sdp.Ssrc(source.ssrc, "cname", source.cname),
         sdp.Ssrc(source.ssrc, "msid", f"{stream_id} {track_id}"),
     )
-    return _offer(local, sdp.Direction.SENDONLY, announced)
+    return _offer(local, sdp.Direction.SENDONLY, announced, session)
 
 
 def _offer(
     local: TransportParameters,
     direction: sdp.Direction,
     announced: tuple[sdp.AnyAttribute, ...],
+    session: OfferSession | None,
 ) -> Offer:
+    session = session or OfferSession()
     media = sdp.MediaDescription(
         media="audio",
         port=_DISCARD_PORT,
@@ -98,8 +120,7 @@ def _offer(
         ),
     )
     description = sdp.SessionDescription(
-        # RFC 8829 §5.2.1: a random number of 63 bits.
-        origin=sdp.Origin(session_id=secrets.randbits(63), session_version=1),
+        origin=sdp.Origin(session_id=session.id, session_version=session.version),
         attributes=(
             sdp.Group("BUNDLE", (MID,)),
             sdp.Attribute("msid-semantic", "WMS *"),

@@ -16,6 +16,7 @@ from signaling.media import MediaConsumer, MediaPublisher
 from signaling.messages import (
     ConsumerAnswer,
     ConsumerCounters,
+    IceRestartAnswer,
     OwnConsumer,
     OwnPublisher,
     OwnState,
@@ -25,6 +26,7 @@ from signaling.messages import (
     ServerMessage,
     Stats,
 )
+from signaling.negotiation import OfferSession
 
 
 @dataclass(eq=False, slots=True)
@@ -87,12 +89,15 @@ class Participant:
 
 @dataclass(eq=False, slots=True)
 class Publication:
-    """A participant's voice. request: the answer that waits for its media. started: whether its media ever
-    came. speech: whether it is heard now. subscriptions: who hears it, by participant id."""
+    """A participant's voice. request: the answer that waits for its media; restarting: the one that waits
+    for another path. session: of its latest offer. started: whether its media ever came. speech: whether it
+    is heard now. subscriptions: who hears it, by participant id."""
 
     owner: Participant
     media: MediaPublisher
     request: PublishAudio | None = None
+    restarting: IceRestartAnswer | None = None
+    session: OfferSession = field(default_factory=OfferSession)
     started: bool = False
     speech: Speech = field(default_factory=Speech)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
@@ -125,13 +130,16 @@ class Publication:
 
 @dataclass(eq=False, slots=True)
 class Subscription:
-    """One participant hears another's publication. request: the answer that waits for its media.
-    started: whether its media ever could flow."""
+    """One participant hears another's publication. request: the answer that waits for its media;
+    restarting: the one that waits for another path. session: of its latest offer. started: whether its
+    media ever could flow."""
 
     owner: Participant
     publication: Publication
     media: MediaConsumer
     request: ConsumerAnswer | None = None
+    restarting: IceRestartAnswer | None = None
+    session: OfferSession = field(default_factory=OfferSession)
     started: bool = False
 
     @property

@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any, Literal
 
 from relay import CloseReason, ConnectionState, IceCandidate, ParameterError
-from signaling import events
+from signaling import events, restarts
 from signaling.capacity import Capacity
 from signaling.errors import ErrorCode, SignalingError
 from signaling.events import Observers
@@ -40,6 +40,8 @@ from signaling.messages import (
     CreatePublisher,
     Error,
     GetStats,
+    IceRestart,
+    IceRestartAnswer,
     MuteHeld,
     MuteParticipant,
     NewPublisher,
@@ -54,6 +56,7 @@ from signaling.messages import (
     PublisherClosed,
     PublisherCreated,
     Reason,
+    RestartIce,
     ServerDraining,
     ServerMessage,
     SetMuted,
@@ -182,7 +185,9 @@ class Room:
         media.add_listener("connected", partial(self._publisher_connected, publication))
         media.add_listener("closed", partial(self._publisher_closed, publication))
         media.add_listener("local_candidate", partial(self._publisher_candidate, publication))
-        return PublisherCreated(publisher_id=media.id, offer=offer_to_receive(media.local))
+        restarts.watch(publication, self.name, self._observers)
+        offer = offer_to_receive(media.local, publication.session)
+        return PublisherCreated(publisher_id=media.id, offer=offer)
 
     def _publish_audio(self, participant: Participant, message: PublishAudio) -> None:
         publication = _own_publication(participant, message.publisher_id)
@@ -287,6 +292,7 @@ class Room:
         publication.owner.publication = None
         publication.media.close()  # its consumers go first, which `_consumer_closed` is told
         _settle(publication, _negotiation_failed(reason))
+        restarts.give_up(publication)
         news = PublisherClosed(publisher_id=publication.id, reason=reason)
         self._tell_all(news, but=publication.owner if replied else None)
         if publication.started:
@@ -317,8 +323,13 @@ class Room:
         media.add_listener("connected", partial(self._consumer_connected, subscription))
         media.add_listener("closed", partial(self._consumer_closed, subscription))
         media.add_listener("local_candidate", partial(self._consumer_candidate, subscription))
+        restarts.watch(subscription, self.name, self._observers)
         offer = offer_to_send(
-            media.local, media.source, publication.owner.id, publication.media.track_id
+            media.local,
+            media.source,
+            publication.owner.id,
+            publication.media.track_id,
+            subscription.session,
         )
         return ConsumerCreated(consumer_id=media.id, publisher_id=publication.id, offer=offer)
 
@@ -368,6 +379,7 @@ class Room:
         del subscription.publication.subscriptions[subscription.owner.id]
         subscription.media.close()
         _settle(subscription, _negotiation_failed(reason))
+        restarts.give_up(subscription)
         if subscription.started:
             owner, publication = subscription.owner, subscription.publication
             self._observers.tell(
@@ -397,6 +409,12 @@ class Room:
 
     def _now(self) -> float:
         return self._observers.now()
+
+    def _restart_ice(self, participant: Participant, message: RestartIce) -> IceRestart:
+        return restarts.begin(participant, message)
+
+    def _answer_restart(self, participant: Participant, message: IceRestartAnswer) -> None:
+        restarts.answer(participant, message)
 
     def _get_stats(self, participant: Participant, message: GetStats) -> Stats:
         return participant.stats()
@@ -429,6 +447,8 @@ _HANDLERS: dict[type, Callable[[Room, Participant, Any], ServerMessage | None]] 
     ConsumerCandidate: Room._add_consumer_candidate,
     CloseConsumer: Room._close_consumer,
     GetStats: Room._get_stats,
+    RestartIce: Room._restart_ice,
+    IceRestartAnswer: Room._answer_restart,
 }
 """What a participant may ask for inside a room; joining and leaving are `session.py`'s."""
 

@@ -65,6 +65,28 @@ class ConsumerCandidate(ClientMessage, frozen=True, kw_only=True, tag="consumer_
     candidate: IceCandidateInit | None
 
 
+class _AboutEither(ClientMessage, frozen=True, kw_only=True):
+    publisher_id: str | UnsetType = UNSET
+    consumer_id: str | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, which `decode` makes a sentence of."""
+        if isinstance(self.publisher_id, str) == isinstance(self.consumer_id, str):
+            raise ValueError("expected exactly one of publisher_id and consumer_id")
+
+
+class RestartIce(_AboutEither, frozen=True, kw_only=True, tag="restart_ice"):
+    """Ask for new paths for one connection, whose media goes on; exactly one of the ids. Answered by
+    `ice_restart`."""
+
+
+class IceRestartAnswer(_AboutEither, frozen=True, kw_only=True, tag="ice_restart_answer"):
+    """Answer the offer of an `ice_restart`; exactly one of the ids. Answered by `ice_restarted`, once media
+    takes the new path."""
+
+    answer: Answer
+
+
 class ClosePublisher(ClientMessage, frozen=True, kw_only=True, tag="close_publisher"):
     """Stop publishing. Answered by `publisher_closed`."""
 
@@ -115,6 +137,8 @@ AnyClientMessage = (
     | CreateConsumer
     | ConsumerAnswer
     | ConsumerCandidate
+    | RestartIce
+    | IceRestartAnswer
     | ClosePublisher
     | CloseConsumer
     | SetMuted

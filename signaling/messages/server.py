@@ -157,6 +157,22 @@ class ConsumerClosed(ServerMessage, frozen=True, kw_only=True, tag="consumer_clo
     reason: Reason
 
 
+class IceRestart(ServerMessage, frozen=True, kw_only=True, tag="ice_restart"):
+    """An offer with new ICE credentials for one connection; answer it by `ice_restart_answer`. The reply to
+    `restart_ice`, and sent unasked when that connection's client answers no ICE checks any more."""
+
+    publisher_id: str | UnsetType = UNSET
+    consumer_id: str | UnsetType = UNSET
+    offer: Offer
+
+
+class IceRestarted(ServerMessage, frozen=True, kw_only=True, tag="ice_restarted"):
+    """Media takes a new path."""
+
+    publisher_id: str | UnsetType = UNSET
+    consumer_id: str | UnsetType = UNSET
+
+
 class PublisherCandidateFound(
     ServerMessage, frozen=True, kw_only=True, tag="publisher_ice_candidate"
 ):
@@ -264,6 +280,8 @@ AnyServerMessage = (
     | ConsumerCreated
     | ConsumerConnected
     | ConsumerClosed
+    | IceRestart
+    | IceRestarted
     | PublisherCandidateFound
     | ConsumerCandidateFound
     | AudioLevels

@@ -16,10 +16,12 @@ class SlowLink:
     """Forwards what comes to `front` to the relay, and back, `delay` seconds later each way.
 
     The relay sees an address of the link's own for each address of a browser. loss_up, loss_down: the share
-    of RTP packets that is lost on the way to the relay, and from it; may be changed at any time.
+    of RTP packets that is lost on the way to the relay, and from it; may be changed at any time. dark:
+    while true, nothing goes any further.
     """
 
     def __init__(self, front: Address, relay: Address, delay: float) -> None:
+        self.dark = False
         self.loss_up = self.loss_down = 0.0
         self._chance = random.Random(1)
         self._relay = relay
@@ -28,6 +30,14 @@ class SlowLink:
         self._by_browser: dict[Address, socket.socket] = {}
         self._front = self._open(self._from_browser)
         self._front.bind(front)
+
+    def rebind(self) -> None:
+        """Do as a NAT does that has forgotten everybody: from now on the relay sees other ports, and what
+        it sends to the old ones comes to nobody."""
+        for each in self._by_browser.values():
+            self._loop.remove_reader(each)
+            each.close()
+        self._by_browser.clear()
 
     def close(self) -> None:
         """Closes every socket; what is still on its way is lost."""
@@ -53,7 +63,7 @@ class SlowLink:
             return
 
         def send() -> None:
-            if sender.fileno() != -1:
+            if sender.fileno() != -1 and not self.dark:
                 sender.sendto(datagram, receiver)
 
         self._loop.call_later(self._delay, send)

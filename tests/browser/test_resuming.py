@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
@@ -67,7 +67,6 @@ async def _concealed(participants: tuple[Participant, ...]) -> float:
 async def test_a_cut_connection_is_neither_seen_nor_heard(
     pair: tuple[Participant, Participant],
     wire: Wire,
-    record_property: Callable[[str, object], None],
 ) -> None:
     ann, ben = pair
     id = (await ben.tiles())["Ann"].id
@@ -85,7 +84,9 @@ async def test_a_cut_connection_is_neither_seen_nor_heard(
     assert [await each.connections_made() for each in pair] == made == [2, 2]
     assert await ben.received("participant_left") == await ben.received("publisher_closed") == 0
     await expect_no_loss(pair)
-    record_property("seconds_concealed", await _concealed(pair) - concealed)
+    print(
+        f"{await _concealed(pair) - concealed:.3f} s concealed in 3 cuts, of both voices together"
+    )
 
 
 async def test_a_socket_that_goes_silent_is_given_up_and_taken_over(

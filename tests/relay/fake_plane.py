@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from relay.address import Address, Path
 from relay.certificate import Certificate
 from relay.dtls import DtlsContext
+from relay.events import NetworkChange
 from relay.ice import IceMux
 from relay.latency import LatencyHistogram
 from relay.parameters import DtlsRole, TransportParameters
@@ -17,7 +19,7 @@ from relay.rtcp import RtcpPacket
 from relay.srtp import SrtpKeys
 from relay.transport import Transport, TransportObserver
 
-from .ice_peer import LOCAL, PEER_PARAMETERS, REMOTE, Peer
+from .ice_peer import LOCAL, REMOTE, Peer
 from .openssl import OpenSslPeer
 
 OURS = Certificate.generate()
@@ -187,7 +189,7 @@ class DtlsPeer(Peer):
 
     def parameters(self, role: DtlsRole = DtlsRole.CLIENT) -> TransportParameters:
         """What the signaling tells of this end."""
-        return TransportParameters(PEER_PARAMETERS, (THEIRS.fingerprint,), role)
+        return TransportParameters(self.credentials, (THEIRS.fingerprint,), role)
 
     def speak_dtls(self, *, client: bool = True, local: Address = LOCAL) -> None:
         """Begin, or wait for the other end to begin."""
@@ -215,6 +217,10 @@ class Recorder:
         self.connected: list[tuple[SrtpKeys, Path]] = []
         self.validated: list[Path] = []
         self.selected: list[Path] = []
+        self.changes: list[NetworkChange | None] = []
+        self.lost = 0
+        self.doubts = 0
+        self.failed_restarts = 0
         self.rtcp: list[list[RtcpPacket]] = []
         self.failures: list[str] = []
 
@@ -223,7 +229,17 @@ class Recorder:
         return TransportObserver(
             connected=lambda keys, path: self.connected.append((keys, path)),
             validated=self.validated.append,
-            selected=self.selected.append,
+            selected=self._select,
+            lost=partial(self._count, "lost"),
+            doubtful=partial(self._count, "doubts"),
+            restart_failed=partial(self._count, "failed_restarts"),
             rtcp=self.rtcp.append,
             failed=self.failures.append,
         )
+
+    def _select(self, path: Path, how: NetworkChange | None) -> None:
+        self.selected.append(path)
+        self.changes.append(how)
+
+    def _count(self, what: str) -> None:
+        setattr(self, what, getattr(self, what) + 1)

@@ -48,6 +48,8 @@ class Observed:
     """What an agent told, in order."""
 
     validated: list[Path] = field(default_factory=list)
+    forgotten: list[Path] = field(default_factory=list)
+    doubts: int = 0
     selected: list[Path] = field(default_factory=list)
     failures: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -68,7 +70,13 @@ class Observed:
             self.failures += 1
             self.changed.set()
 
-        return IceObserver(tell_validated, tell_selected, tell_failed)
+        def tell_doubtful() -> None:
+            self.doubts += 1
+            self.changed.set()
+
+        return IceObserver(
+            tell_validated, tell_selected, tell_failed, self.forgotten.append, tell_doubtful
+        )
 
     async def until_selected(self, path: Path | None = None) -> None:
         """Wait until a path, or this one, is the latest selected."""
@@ -98,12 +106,13 @@ class AnyNetwork(Protocol):
 
 
 class Peer:
-    """The other end, the controlled one. answering: whether it answers checks; stubborn:
-    whether it answers each with a role conflict instead."""
+    """The other end, the controlled one. credentials: its own in ICE. answering: whether it answers checks;
+    stubborn: whether it answers each with a role conflict instead."""
 
     def __init__(self, network: AnyNetwork, agent: IceAgent, address: Address = REMOTE) -> None:
         self.agent = agent
         self.address = address
+        self.credentials = PEER_PARAMETERS
         self.answering = True
         self.stubborn = False
         self.requests: list[stun.Message] = []
@@ -115,7 +124,7 @@ class Peer:
     def username(self) -> str:
         """USERNAME of checks towards the agent (RFC 8445 §7.2.2)."""
         ours = self.agent.parameters.username_fragment
-        return f"{ours}:{PEER_PARAMETERS.username_fragment}"
+        return f"{ours}:{self.credentials.username_fragment}"
 
     def check(self, *, local: Address = LOCAL, **changes: Any) -> None:
         """Send a Binding request; changes: attributes by their name, `_` for `-`."""
@@ -154,7 +163,7 @@ class Peer:
         elif self.answering:
             self.send(bytes(self.answer(message)), path.local)
 
-    def answer(self, request: stun.Message, key: str = PEER_PARAMETERS.password) -> stun.Message:
+    def answer(self, request: stun.Message, key: str | None = None) -> stun.Message:
         """The Binding response to a check."""
         response = stun.Message(
             stun.Method.BINDING,
@@ -162,7 +171,7 @@ class Peer:
             transaction_id=request.transaction_id,
             attributes={"XOR-MAPPED-ADDRESS": tuple(LOCAL)},
         )
-        response.add_message_integrity(key.encode())
+        response.add_message_integrity((key or self.credentials.password).encode())
         return response
 
     def refusal(self, request: stun.Message) -> stun.Message:
@@ -173,7 +182,7 @@ class Peer:
             transaction_id=request.transaction_id,
             attributes={"ERROR-CODE": (487, "Role Conflict")},
         )
-        response.add_message_integrity(PEER_PARAMETERS.password.encode())
+        response.add_message_integrity(self.credentials.password.encode())
         return response
 
 

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import struct
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import aioice
@@ -20,6 +21,7 @@ from relay import ice
 from relay.address import Address, Path
 from relay.ice import IceAgent, IceMux
 from relay.parameters import IceParameters
+from relay.roaming import MAX_PATHS
 from relay.stats import DropReason
 from relay.timers import TimerGrid
 
@@ -782,15 +784,126 @@ class TestConsent:
 
         observed = Observed()
         observer = observed.observer()
-        mine = network.mux.create_agent(
-            [LOCAL], ice.IceObserver(observer.validated, observer.selected, fail)
-        )
+        mine = network.mux.create_agent([LOCAL], replace(observer, failed=fail))
         peer = Peer(network, mine)
         mine.add_remote_candidate(candidate())
         mine.start(PEER_PARAMETERS)
         await observed.until_selected()
         peer.answering = False
         await asyncio.wait_for(closed.wait(), 20)
+
+
+class TestRoaming:
+    """The peer moves, and the relay follows; seconds become milliseconds."""
+
+    @pytest.fixture(autouse=True)
+    def hurry(self, monkeypatch: pytest.MonkeyPatch, network: Network) -> None:
+        monkeypatch.setattr("relay.consent.INTERVAL", 0.02)
+        monkeypatch.setattr("relay.ice.PROBE_INTERVAL", 0.01)
+        monkeypatch.setattr("relay.roaming.QUIET", 0.0)
+        network.mux.timers.step = 0.002
+
+    @pytest.fixture
+    async def moved(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> Peer:
+        """The peer was at REMOTE, and is at another address now."""
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected(PATH)
+        moved = Peer(network, agent, Address("203.0.113.9", 6_000))
+        moved.check()
+        await observed.until_selected(Path(LOCAL, moved.address))
+        return moved
+
+    async def test_back_again(self, peer: Peer, moved: Peer, observed: Observed) -> None:
+        for _ in range(3):
+            moved.answering = False
+            peer.answering = True
+            peer.check()
+            await observed.until_selected(PATH)
+            peer.answering = False
+            moved.answering = True
+            moved.check()
+            await observed.until_selected(Path(LOCAL, moved.address))
+        assert observed.failures == 0
+
+    async def test_without_a_check_by_the_peer(
+        self, peer: Peer, moved: Peer, observed: Observed
+    ) -> None:
+        # It was heard at REMOTE once, and says nothing now; only our checks reach it there.
+        peer.check()
+        moved.answering = False
+        await observed.until_selected(PATH)
+
+    async def test_a_living_path_is_kept(
+        self, peer: Peer, moved: Peer, observed: Observed, agent: IceAgent
+    ) -> None:
+        for _ in range(5):
+            peer.check()
+            await asyncio.sleep(0.01)
+        await until(lambda: not agent.is_doubtful)
+        assert observed.selected[-1] == Path(LOCAL, moved.address)
+        assert len(observed.selected) == 2
+
+    async def test_a_path_whose_check_was_running_at_the_nomination(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        slow = Peer(network, agent, Address("203.0.113.9", 6_000))
+        slow.answering = False
+        agent.add_remote_candidate(candidate(slow.address))
+        agent.start(PEER_PARAMETERS)
+        await until(lambda: bool(slow.requests))
+        agent.add_remote_candidate(candidate())
+        await observed.until_selected(PATH)
+        slow.answering, peer.answering = True, False
+        slow.check()
+        await observed.until_selected(Path(LOCAL, slow.address))
+
+    async def test_a_peer_that_answers_nowhere_is_doubted_and_believed_again(
+        self, peer: Peer, moved: Peer, observed: Observed, agent: IceAgent
+    ) -> None:
+        peer.check()
+        moved.answering = peer.answering = False
+        await until(lambda: observed.doubts == 1)
+        assert agent.is_doubtful
+        moved.answering = True
+        moved.check()
+        await until(lambda: not agent.is_doubtful)
+        assert observed.failures == 0
+        assert observed.selected[-1] == Path(LOCAL, moved.address)
+
+    async def test_every_move_of_a_restless_nat_is_followed(
+        self,
+        network: Network,
+        agent: IceAgent,
+        moved: Peer,
+        observed: Observed,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("relay.roaming.FORGET_AFTER", 0.0)
+        for number in range(3 * MAX_PATHS):
+            moved.answering = False
+            moved = Peer(network, agent, Address("203.0.113.9", 7_000 + number))
+            moved.check()
+            await observed.until_selected(Path(LOCAL, moved.address))
+        assert network.drops == {}
+        assert len(agent.paths) == MAX_PATHS
+        assert len(observed.forgotten) == 1 + 2 * MAX_PATHS
+        assert len(agent._connection._check_list) <= MAX_PATHS + 1
+        assert len(agent._connection._remote_candidates) <= MAX_PATHS + 1
+
+    async def test_replayed_checks_change_nothing(
+        self, network: Network, agent: IceAgent, moved: Peer, observed: Observed
+    ) -> None:
+        # Whoever saw a check can send it again from anywhere, but cannot answer ours.
+        replayed = bytes(moved.request())
+        stranger = Path(LOCAL, Address("203.0.113.66", 6_666))
+        for _ in range(5):
+            network.mux.receive(stranger, replayed)
+            await asyncio.sleep(0.01)
+        assert observed.selected[-1] == Path(LOCAL, moved.address)
+        await until(lambda: not agent.is_doubtful)
 
 
 class TestRoleConflict:

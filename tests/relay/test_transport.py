@@ -10,13 +10,14 @@ import pytest
 
 from relay.address import Address, Path
 from relay.errors import InvalidStateError, ParameterError
-from relay.events import ConnectionState
+from relay.events import ConnectionState, NetworkChange
 from relay.parameters import DtlsFingerprint, DtlsRole, IceParameters
+from relay.rtcp import ReceiverReport
 from relay.stats import DropReason
 from relay.transport import DTLS_BURST, MAX_EARLY_DTLS, RTCP_BURST, Transport
 
 from .fake_plane import OURS, DtlsPeer, FakeNetwork, Recorder
-from .ice_peer import LOCAL, PATH, candidate
+from .ice_peer import LOCAL, PATH, REMOTE, candidate
 from .waiting import until
 
 ELSEWHERE = Path(LOCAL, Address("203.0.113.66", 6_666))
@@ -289,6 +290,219 @@ class TestPaths:
         transport.close()
         assert network.router.bindings == {PATH: other}
         other.close()
+
+
+class TestRestart:
+    """A second generation of ICE beside the first."""
+
+    def _restarted(
+        self, network: FakeNetwork, transport: Transport, at: Address = REMOTE
+    ) -> DtlsPeer:
+        """The other end, as it is once it has the offer of a restart that has begun."""
+        peer = DtlsPeer(network, transport, at)
+        assert transport._restart is not None
+        peer.agent = transport._restart
+        peer.credentials = IceParameters("again", "a" * 22)
+        return peer
+
+    @pytest.mark.parametrize("at", [REMOTE, ELSEWHERE.remote])
+    async def test_keys_and_media_go_on(
+        self,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+        recorder: Recorder,
+        at: Address,
+    ) -> None:
+        await connect(transport, peer)
+        before = transport.ice_parameters
+        transport.restart_ice()
+        assert transport.ice_parameters != before
+        again = self._restarted(network, transport, at)
+        transport.reconnect(again.parameters())
+        assert transport.state is ConnectionState.CONNECTED
+        again.check()
+        await until(lambda: recorder.selected)
+        assert recorder.selected == [Path(LOCAL, at)]
+        assert recorder.changes == [NetworkChange.RESTART]
+        assert len(recorder.connected) == 1
+        assert recorder.failures == []
+        assert list(network.router.ice._agents) == [transport.ice_parameters.username_fragment]
+        assert network.router.ice.selected == {Path(LOCAL, at): transport._ice}
+        transport.send_rtcp([ReceiverReport(0x1234)])
+        assert network.plane.sent[-1][0] == Path(LOCAL, at)
+
+    async def test_the_old_path_serves_until_the_new_one_is_there_and_a_little_longer(
+        self,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+        recorder: Recorder,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("relay.transport.LINGER", 0.05)
+        await connect(transport, peer)
+        transport.restart_ice()
+        again = self._restarted(network, transport, ELSEWHERE.remote)
+        again.answering = False
+        transport.reconnect(again.parameters())
+        again.check()
+        await until(lambda: again.requests)
+        assert network.router.bindings == {PATH: transport, ELSEWHERE: transport}
+        transport.send_rtcp([ReceiverReport(0x1234)])
+        assert network.plane.sent[-1][0] == PATH
+        again.send(bytes(again.answer(again.requests[-1])))
+        await until(lambda: recorder.selected)
+        assert network.router.bindings == {PATH: transport, ELSEWHERE: transport}
+        await until(lambda: network.router.bindings == {ELSEWHERE: transport})
+        assert list(transport.paths) == [ELSEWHERE]
+
+    async def test_checks_may_come_before_the_answer(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        await connect(transport, peer)
+        transport.restart_ice()
+        again = self._restarted(network, transport)
+        again.check()
+        await until(lambda: again.responses)
+        transport.reconnect(again.parameters())
+        await until(lambda: recorder.selected)
+
+    async def test_another_one_takes_its_place(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        await connect(transport, peer)
+        transport.restart_ice()
+        first = transport.ice_parameters
+        transport.reconnect(self._restarted(network, transport).parameters())
+        transport.restart_ice()
+        assert transport.ice_parameters != first
+        assert len(network.router.ice._agents) == 2
+        again = self._restarted(network, transport)
+        again.credentials = IceParameters("third", "t" * 22)
+        transport.reconnect(again.parameters())
+        again.check()
+        await until(lambda: recorder.selected)
+        assert recorder.failures == []
+
+    async def test_one_that_finds_no_path_leaves_all_as_it_was(
+        self,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+        recorder: Recorder,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("relay.transport.RESTART_TIMEOUT", 0.05)
+        await connect(transport, peer)
+        before = transport.ice_parameters
+        transport.restart_ice()
+        await until(lambda: recorder.failed_restarts)
+        assert transport.ice_parameters == before
+        assert transport.state is ConnectionState.CONNECTED
+        assert recorder.failures == []
+        peer.check()
+        await until(lambda: len(peer.responses) > 1)
+
+    async def test_consent_may_expire_while_one_is_under_way(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        await connect(transport, peer)
+        transport.restart_ice()
+        transport._ice_failed(1, "consent expired")
+        assert recorder.lost == 1
+        assert recorder.failures == []
+        assert transport.is_doubtful
+        sent = len(network.plane.sent)
+        transport.send_rtcp([ReceiverReport(0x1234)])
+        assert len(network.plane.sent) == sent  # nothing without consent
+        again = self._restarted(network, transport)
+        transport.reconnect(again.parameters())
+        again.check()
+        await until(lambda: recorder.selected)
+        assert not transport.is_doubtful
+        transport.send_rtcp([ReceiverReport(0x1234)])
+        assert network.plane.sent[-1][0] == PATH
+
+    async def test_consent_that_expired_and_no_path_is_the_end(
+        self,
+        transport: Transport,
+        peer: DtlsPeer,
+        recorder: Recorder,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("relay.transport.RESTART_TIMEOUT", 0.05)
+        await connect(transport, peer)
+        transport.restart_ice()
+        transport._ice_failed(1, "consent expired")
+        await until(lambda: recorder.failures)
+        assert recorder.failures == ["consent expired"]
+
+    async def test_doubts_are_told_unless_one_is_under_way(
+        self, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        transport._ice_doubtful()
+        assert recorder.doubts == 0
+        await connect(transport, peer)
+        transport._ice_doubtful()
+        assert recorder.doubts == 1
+        transport.restart_ice()
+        transport._ice_doubtful()
+        assert recorder.doubts == 1
+
+    async def test_only_a_connected_one_restarts(
+        self, transport: Transport, peer: DtlsPeer
+    ) -> None:
+        with pytest.raises(InvalidStateError, match="new"):
+            transport.restart_ice()
+        transport.connect(peer.parameters())
+        with pytest.raises(InvalidStateError, match="connecting"):
+            transport.restart_ice()
+        transport.close()
+        with pytest.raises(InvalidStateError, match="closed"):
+            transport.restart_ice()
+
+    async def test_only_one_that_has_begun_is_answered_and_once(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer
+    ) -> None:
+        await connect(transport, peer)
+        with pytest.raises(InvalidStateError, match="not begun"):
+            transport.reconnect(peer.parameters())
+        transport.restart_ice()
+        again = self._restarted(network, transport)
+        transport.reconnect(again.parameters())
+        with pytest.raises(InvalidStateError, match="answered"):
+            transport.reconnect(again.parameters())
+
+    async def test_an_answer_that_cannot_be_one(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        await connect(transport, peer)
+        transport.restart_ice()
+        again = self._restarted(network, transport)
+        with pytest.raises(ParameterError, match="new ones"):
+            transport.reconnect(peer.parameters())
+        with pytest.raises(ParameterError, match="the same as before"):
+            transport.reconnect(
+                replace(again.parameters(), fingerprints=(DtlsFingerprint("sha-256", "00"),))
+            )
+        with pytest.raises(ParameterError, match="password"):
+            transport.reconnect(replace(again.parameters(), ice=IceParameters("again", "short")))
+        transport.reconnect(again.parameters())
+        again.check()
+        await until(lambda: recorder.selected)
+
+    async def test_close_while_one_is_under_way(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer
+    ) -> None:
+        await connect(transport, peer)
+        transport.restart_ice()
+        again = self._restarted(network, transport, ELSEWHERE.remote)
+        transport.reconnect(again.parameters())
+        again.check()
+        transport.close()
+        assert network.router.bindings == {}
+        assert network.router.ice._agents == {}
 
 
 class TestClose:

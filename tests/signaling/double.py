@@ -14,6 +14,7 @@ from relay import (
     IceCandidate,
     IceParameters,
     InvalidStateError,
+    NetworkChange,
     ParameterError,
     PublisherStats,
     RtpSource,
@@ -39,13 +40,14 @@ class Connection:
         self.setup = SetupTimes()
         self.remote: TransportParameters | None = None
         self.remote_candidates: list[IceCandidate | None] = []
+        self.restarts: list[TransportParameters | None] = []
         self.close_reason: CloseReason | None = None
         self._listeners: list[tuple[str, Callable[..., None]]] = []
 
     @property
     def local(self) -> TransportParameters:
         return TransportParameters(
-            ice=IceParameters("ufrag", "p" * 22),
+            ice=IceParameters(f"ufrag{len(self.restarts) or ''}", "p" * 22),
             fingerprints=(DtlsFingerprint("sha-256", ":".join(["AB"] * 32)),),
             candidates=(LOCAL_CANDIDATE,),
             end_of_candidates=True,
@@ -58,6 +60,19 @@ class Connection:
             raise ParameterError("the fingerprint", "one that is not all zeros")
         self.remote = remote
         self.state = ConnectionState.CONNECTING
+
+    def restart_ice(self) -> TransportParameters:
+        if self.state is not ConnectionState.CONNECTED:
+            raise InvalidStateError("the transport", self.state, ConnectionState.CONNECTED)
+        self.restarts.append(None)
+        return self.local
+
+    def reconnect(self, remote: TransportParameters) -> None:
+        if not self.restarts or self.restarts[-1] is not None:
+            raise InvalidStateError("the ICE restart", "not begun", "begun")
+        if remote.fingerprints[0].value == REFUSED_FINGERPRINT:
+            raise ParameterError("the fingerprint", "the same as before")
+        self.restarts[-1] = remote
 
     def add_remote_candidate(self, candidate: IceCandidate | None) -> None:
         self.remote_candidates.append(candidate)
@@ -84,6 +99,26 @@ class Connection:
         assert self.state is ConnectionState.CONNECTING
         self.state = ConnectionState.CONNECTED
         self.emit("connected")
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether an answered restart waits for its path."""
+        return (
+            self.state is ConnectionState.CONNECTED
+            and bool(self.restarts)
+            and self.restarts[-1] is not None
+        )
+
+    def find_another_path(self, how: NetworkChange = NetworkChange.RESTART) -> None:
+        """The restart has worked, or the browser has moved by itself."""
+        if how is NetworkChange.RESTART:
+            assert self.restarts.pop() is not None
+        self.emit("network_changed", how)
+
+    def find_no_path(self) -> None:
+        """The restart has not worked."""
+        self.restarts.pop()
+        self.emit("restart_failed")
 
     def fail(self) -> None:
         """The media path never came, or is lost."""

@@ -15,6 +15,8 @@ VALID: dict[str, Message] = {
     "create_consumer": {"publisher_id": "nobody"},
     "consumer_answer": {"consumer_id": "nobody", "answer": answer()},
     "consumer_ice_candidate": {"consumer_id": "nobody", "candidate": candidate()},
+    "restart_ice": {"publisher_id": "nobody"},
+    "ice_restart_answer": {"consumer_id": "nobody", "answer": answer()},
     "close_publisher": {"publisher_id": "nobody"},
     "close_consumer": {"consumer_id": "nobody"},
     "set_muted": {"muted": True},
@@ -24,6 +26,9 @@ VALID: dict[str, Message] = {
     "leave_room": {},
 }
 """Every message of the protocol with all that it must have."""
+
+EITHER = {type: {"publisher_id", "consumer_id"} for type in ("restart_ice", "ice_restart_answer")}
+"""Fields of which a message must have exactly one."""
 
 
 def refused(client: Client, type: str, code: str, **fields: Any) -> None:

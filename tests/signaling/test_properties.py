@@ -24,6 +24,7 @@ WITHOUT_REPLY = ("publisher_ice_candidate", "consumer_ice_candidate")
 CONSUMABLE = (ConnectionState.CONNECTED,)
 CLOSING = ("close_publisher", "close_consumer")
 LATE_REPLY = ("publish_audio", "consumer_answer")
+RESTART_ANSWER = "ice_restart_answer"
 GRACE = 10
 ROOMS = st.sampled_from(["a", "b", "c"])
 CLIENTS = st.integers(0, 3)
@@ -109,6 +110,15 @@ class Rules(RuleBasedStateMachine):
     def close(self, of: Owned, stranger: int | None, type: str) -> None:
         self._ask_about(of, stranger, {"type": type})
 
+    @rule(of=connections, stranger=STRANGERS, answer=st.none() | st.sampled_from(ANSWERS))
+    def restart(self, of: Owned, stranger: int | None, answer: Message | None) -> None:
+        """Ask for a restart, or answer its offer."""
+        kind = "publisher_id" if of.id in self.lab.relay.publishers else "consumer_id"
+        message: Message = {"type": "restart_ice", kind: of.id}
+        if answer is not None:
+            message |= {"type": RESTART_ANSWER, "answer": answer}
+        self._ask(of.who if stranger is None else stranger, message)
+
     @rule(who=CLIENTS, type=st.sampled_from(sorted(VALID)))
     def send_anything_valid(self, who: int, type: str) -> None:
         self._ask(who, {"type": type} | VALID[type])
@@ -171,6 +181,7 @@ class Rules(RuleBasedStateMachine):
             client.token = reply["resume_token"]
             own = [reply["publisher"], *reply["consumers"]]
             assert not any(item["state"] == "closed" for item in own if item)
+        self._take_replies()  # somebody may have been given up
         self._forget_what_was_lost(who)
         return resumed
 
@@ -182,6 +193,12 @@ class Rules(RuleBasedStateMachine):
             for participant in room.participants.values()
             for item in (participant.publication, *participant.subscriptions.values())
             if item is not None and item.request is not None
+        } | {
+            item.restarting.id
+            for room in self.lab.rooms._rooms.values()
+            for participant in room.participants.values()
+            for item in (participant.publication, *participant.subscriptions.values())
+            if item is not None and item.restarting is not None
         }
         self.waiting[who] &= waits
 
@@ -190,6 +207,20 @@ class Rules(RuleBasedStateMachine):
         connection = self._connection(of.id)
         if connection.state is ConnectionState.CONNECTING:
             connection.establish()
+        self._take_replies()
+
+    @rule(of=connections, works=st.booleans())
+    def end_the_restart(self, of: Owned, works: bool) -> None:
+        connection = self._connection(of.id)
+        if connection.is_restarting:
+            connection.find_another_path() if works else connection.find_no_path()
+        self._take_replies()
+
+    @rule(of=connections)
+    def doubt(self, of: Owned) -> None:
+        connection = self._connection(of.id)
+        if connection.state is ConnectionState.CONNECTED:
+            connection.emit("doubtful")
         self._take_replies()
 
     @rule(of=connections)
@@ -234,6 +265,7 @@ class Rules(RuleBasedStateMachine):
     def requests_wait_only_for_media(self) -> None:
         connecting = sum(
             self._connection(id).state is ConnectionState.CONNECTING
+            or self._connection(id).is_restarting
             for id in self.lab.relay.open_connections()
         )
         assert sum(map(len, self.waiting)) == connecting
@@ -256,7 +288,7 @@ class Rules(RuleBasedStateMachine):
         if reply is None and message["type"] in WITHOUT_REPLY:
             self.waiting[who].discard(id)
         elif reply is None:
-            assert message["type"] in LATE_REPLY
+            assert message["type"] in (*LATE_REPLY, RESTART_ANSWER)
         return reply
 
     def _ask_about(self, of: Owned, stranger: int | None, message: Message) -> None:

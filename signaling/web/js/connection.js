@@ -39,6 +39,11 @@ export const CONSUMER = {
   id: "consumer_id",
 };
 
+/**
+ * How long a path that the browser has called failed may take to come back by an ICE restart. Milliseconds.
+ */
+const RECOVERY = 15_000;
+
 /** The server answers `negotiation_failed` within 30 s; a little more for the way. Milliseconds. */
 const NEGOTIATION_PATIENCE = 35_000;
 
@@ -46,6 +51,10 @@ export class Connection {
   #words;
   #signaling;
   #closed = false;
+  #established = false;
+  #restarting = false;
+  /** @type {number | undefined} */
+  #recovery;
   /** Whether an answer is on its way, or was. */
   #answered = false;
   /** @type {() => void} */
@@ -62,6 +71,13 @@ export class Connection {
 
   /** @type {RTCPeerConnection} */
   peer;
+
+  /**
+   * Told when media stops for want of a path, and when it goes on.
+   *
+   * @type {(alive: boolean) => void}
+   */
+  onPath = () => {};
 
   /** Resolves with the reason (of the protocol) once it is over. @type {Promise<string>} */
   ended;
@@ -82,11 +98,7 @@ export class Connection {
     });
     this.peer = new RTCPeerConnection({ iceServers });
     this.peer.onicecandidate = (event) => this.#sendCandidate(event.candidate);
-    this.peer.onconnectionstatechange = () => {
-      if (this.peer.connectionState === "failed") {
-        this.#resolveEnded("failed");
-      }
-    };
+    this.peer.onconnectionstatechange = () => this.#pathChanged();
   }
 
   /**
@@ -112,6 +124,7 @@ export class Connection {
     const replied = this.#signaling.request(answer, answering, NEGOTIATION_PATIENCE, true);
     await Promise.race([replied, this.#flowing]);
     this.#checkOpen();
+    this.#established = true;
   }
 
   /** @param {RTCSessionDescriptionInit} offer */
@@ -136,6 +149,8 @@ export class Connection {
     if (message.type === this.#words.closed) {
       this.id = null;
       this.#resolveEnded(message.reason);
+    } else if (message.type === "ice_restart" && message.id === undefined) {
+      this.#negotiateRestart(async () => message); // the server hears nothing any more
     } else if (message.type === this.#words.candidate) {
       if (this.peer.remoteDescription) {
         this.#addCandidate(message);
@@ -143,6 +158,66 @@ export class Connection {
         this.#early.push(message);
       }
     }
+  }
+
+  /** Looks for another path, while media goes on by the present one. May be called at any time. */
+  restart() {
+    const { id } = this.#words;
+    this.#negotiateRestart(() => this.#signaling.request("restart_ice", { [id]: this.id }));
+  }
+
+  /** @param {() => Promise<Message>} getOffer */
+  #negotiateRestart(getOffer) {
+    if (!this.#established || this.#restarting) {
+      return;
+    }
+    this.#restarting = true;
+    this.#restart(getOffer)
+      .catch(() => {}) // things are as they were; the path may yet come back, or is given up in time
+      .finally(() => {
+        this.#restarting = false;
+      });
+  }
+
+  /** @param {() => Promise<Message>} getOffer */
+  async #restart(getOffer) {
+    const { offer } = await getOffer();
+    if (this.#closed) {
+      return;
+    }
+    await this.peer.setRemoteDescription(offer);
+    await this.#answer(offer);
+    const { id } = this.#words;
+    const answering = { [id]: this.id, answer: this.peer.localDescription };
+    // Not waited for: when this one is of no use, another one may be.
+    this.#signaling.request("ice_restart_answer", answering, NEGOTIATION_PATIENCE, true).catch(() => {});
+  }
+
+  #pathChanged() {
+    const { connectionState } = this.peer;
+    if (connectionState === "failed" && !this.#established) {
+      this.#resolveEnded("failed");
+    } else if (connectionState === "connected") {
+      clearTimeout(this.#recovery);
+      this.onPath(true);
+    } else if (connectionState === "disconnected" || connectionState === "failed") {
+      this.onPath(false);
+      this.restart();
+      if (connectionState === "failed") {
+        this.#awaitRecovery();
+      }
+    }
+  }
+
+  #awaitRecovery() {
+    clearTimeout(this.#recovery);
+    this.#recovery = setTimeout(() => {
+      if (this.#signaling.connected) {
+        this.#resolveEnded("failed");
+      } else {
+        this.#awaitRecovery(); // without the server there is no other connection to be had either
+      }
+    }, RECOVERY);
   }
 
   /**
@@ -156,6 +231,9 @@ export class Connection {
     }
     if (state === "connected") {
       this.#resolveFlowing();
+      if (this.peer.connectionState !== "connected") {
+        this.restart();
+      }
     } else if (state === undefined || (state === "new" && this.#answered)) {
       this.#resolveEnded("failed"); // its end was not heard, or the answer was not
     }
@@ -164,6 +242,8 @@ export class Connection {
   /** Closes both ends. May be called at any time, and again. */
   close() {
     this.#closed = true;
+    this.#established = false;
+    clearTimeout(this.#recovery);
     this.peer.onicecandidate = this.peer.onconnectionstatechange = null;
     this.peer.close();
     this.#closeRemote();

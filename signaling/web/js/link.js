@@ -88,6 +88,11 @@ export class Link {
     this.#connection?.handle(message);
   }
 
+  /** Has the present connection look for another path. */
+  restart() {
+    this.#connection?.restart();
+  }
+
   /** @param {string | undefined} state of the present connection at the server, after a loss */
   resumed(state) {
     this.#connection?.resumed(state);
@@ -115,6 +120,7 @@ export class Link {
       if (outcome === "") {
         backoff.reset();
         this.#tell("connected");
+        connection.onPath = (alive) => this.#tell(alive ? "connected" : "connecting");
         outcome = await connection.ended;
       }
       return outcome;

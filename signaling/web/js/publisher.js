@@ -49,6 +49,11 @@ export class Publisher {
     this.#link.handle(message);
   }
 
+  /** Looks for another path, while media goes on by the present one. */
+  restart() {
+    this.#link.restart();
+  }
+
   /** @param {string | undefined} state of the present connection at the server, after a loss */
   resumed(state) {
     this.#link.resumed(state);

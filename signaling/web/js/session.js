@@ -5,6 +5,7 @@
  */
 
 import { Backoff, pause } from "./backoff.js";
+import { onNetworkChange } from "./network.js";
 import { Consumer } from "./consumer.js";
 import { Publisher } from "./publisher.js";
 import { Room } from "./room.js";
@@ -35,6 +36,9 @@ import { Signaling, SignalingError } from "./signaling.js";
  * @property {string} name
  * @property {string} [token]
  */
+
+/** How long the socket may take to prove that another network carries it. Milliseconds. */
+const PROOF = 3000;
 
 /** What says nothing about whether the server still keeps the place. */
 const UNDECIDED = new Set(["unreachable", "timeout", "rate_limited", "internal"]);
@@ -98,6 +102,7 @@ export class Session {
   async start() {
     await this.#enter();
     this.#remain();
+    onNetworkChange(() => this.#networkChanged(), this.#left.signal);
   }
 
   /** Publishes the track, or replaces the one that is being published. @param {MediaStreamTrack} track */
@@ -169,19 +174,34 @@ export class Session {
    *
    * @returns {Promise<Message | null>} null when there are none
    */
-  async relayStats() {
+  relayStats() {
+    return this.#ask();
+  }
+
+  /**
+   * @param {number} [patience] milliseconds
+   * @returns {Promise<Message | null>}
+   */
+  async #ask(patience) {
     const signaling = this.#signaling;
     if (!signaling?.connected) {
       return null;
     }
     try {
-      return await signaling.request("get_stats");
+      return await signaling.request("get_stats", {}, patience);
     } catch (error) {
       if (error instanceof SignalingError && error.code === "timeout") {
         signaling.abandon();
       }
       return null;
     }
+  }
+
+  /** The device has another network: everything is looked at before anybody hears that something is wrong. */
+  #networkChanged() {
+    this.#publisher?.restart();
+    this.#consumers.forEach((consumer) => consumer.restart());
+    this.#ask(PROOF);
   }
 
   async #enter() {

@@ -31,7 +31,13 @@ def run(data: bytes) -> None:
 
     async def course() -> None:
         mux = IceMux(lambda path, datagram: None, lambda reason: None, TimerGrid())
-        observer = IceObserver(lambda path: None, lambda path: None, lambda why: None)
+        observer = IceObserver(
+            lambda path: None,
+            lambda path: None,
+            lambda why: None,
+            lambda path: None,
+            lambda: None,
+        )
         agent = mux.create_agent(_OURS, observer)
         for candidate in found:
             agent.add_remote_candidate(candidate)

@@ -98,7 +98,7 @@ class _End:
         transport._path_validated(self.path)
         transport._dtls, transport._dtls_path = cast(DtlsEndpoint, _Done(self.keys)), self.path
         transport._after_dtls()
-        transport._path_selected(self.path)
+        transport._path_selected(1, self.path)
 
 
 class _Done:

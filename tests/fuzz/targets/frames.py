@@ -112,7 +112,7 @@ def _let_connect() -> None:
         transport = connection._transport
         if transport.state is ConnectionState.CONNECTING:
             transport._keys = _KEYS
-            transport._path_selected(Path(_LOCAL, Address("198.51.100.7", 5000)))
+            transport._path_selected(1, Path(_LOCAL, Address("198.51.100.7", 5000)))
 
 
 def run(data: bytes) -> None:

@@ -14,6 +14,7 @@ from collections import Counter
 from relay.address import Address, Path
 from relay.ice import MAX_REMOTE_ADDRESSES, IceAgent, IceMux, IceObserver
 from relay.parameters import IceCandidate, IceParameters
+from relay.roaming import MAX_PATHS
 from relay.stats import DropReason
 from relay.timers import TimerGrid
 from tests.fuzz.clock import FlyingLoop
@@ -62,7 +63,13 @@ class _World:
 
     def _create(self) -> IceAgent:
         self.validated.clear()
-        observer = IceObserver(self.validated.add, lambda path: None, lambda why: None)
+        observer = IceObserver(
+            self.validated.add,
+            lambda path: None,
+            lambda why: None,
+            self.validated.discard,
+            lambda: None,
+        )
         return self.mux.create_agent(_LOCAL, observer)
 
     def _drop(self, reason: DropReason) -> None:
@@ -112,7 +119,7 @@ class _World:
 
     def _check(self) -> None:
         pairs = len(_LOCAL) * 2 * MAX_REMOTE_ADDRESSES
-        require(len(self.validated) <= MAX_REMOTE_ADDRESSES, "remote addresses are bounded")
+        require(len(self.validated) <= MAX_PATHS, "remote addresses are bounded")
         require(len(self.mux.transactions) <= 2 * pairs, "transactions are bounded")
 
     def _receive(self, path: Path, datagram: bytes) -> None:
