@@ -23,8 +23,14 @@ struct thread *thread_new(const struct srtp_api *srtp, struct thread **threads, 
     thread->threads = threads;
     thread->index = index;
     thread->thread_count = thread_count;
-    pthread_mutex_init(&thread->mutex, NULL);
-    pthread_mutex_init(&thread->inbox_mutex, NULL);
+    /* Who holds one for a moment, while a media thread at real-time priority waits for it, has its priority:
+       otherwise any other program could keep both waiting. */
+    pthread_mutexattr_t inheriting;
+    pthread_mutexattr_init(&inheriting);
+    pthread_mutexattr_setprotocol(&inheriting, PTHREAD_PRIO_INHERIT);
+    pthread_mutex_init(&thread->mutex, &inheriting);
+    pthread_mutex_init(&thread->inbox_mutex, &inheriting);
+    pthread_mutexattr_destroy(&inheriting);
     thread->control = calloc(CONTROL_RING, sizeof *thread->control);
     thread->inbox = calloc(INBOX_RING, sizeof *thread->inbox);
     thread->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -104,16 +110,18 @@ void thread_lock(struct thread *thread)
 
 void thread_unlock(struct thread *thread) { pthread_mutex_unlock(&thread->mutex); }
 
-/* Let waiting editors have the mutex; a mutex alone would let us take it again before they wake. What
-   they free may be named in the send batches, so nobody lets go of the mutex before those are sent. */
+/* Let waiting editors have the mutex; a mutex alone would let us take it again before they wake. We sleep,
+   since at real-time priority we would not yield to them, and they may need our core. What they free may
+   be named in the send batches, so nobody lets go of the mutex before those are sent. */
 static void yield_to_editors(struct thread *thread)
 {
     if (!atomic_load_explicit(&thread->editors, memory_order_relaxed))
         return;
+    static const struct timespec moment = {.tv_nsec = 20000};
     thread_flush(thread);
     do {
         pthread_mutex_unlock(&thread->mutex);
-        sched_yield();
+        nanosleep(&moment, NULL);
         pthread_mutex_lock(&thread->mutex);
     } while (atomic_load_explicit(&thread->editors, memory_order_relaxed));
 }
