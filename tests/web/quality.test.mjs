@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { liveOf } from "../../signaling/web/dashboard/js/data.js";
+import { Steady } from "../../signaling/web/dashboard/js/steady.js";
 import { band, headline, overload, roomScore, troubles, troubleWords, worstFirst } from "../../signaling/web/dashboard/js/quality.js";
 
 const connection = (score, changes = {}) => ({ state: "connected", score, loss: 0, jitter: 0, round_trip_time: 0.02, ...changes });
@@ -32,6 +33,23 @@ const said = (state) => headline(state, troubles(state), overload(state));
 
 test("a score has one of three bands", () => {
   assert.deepEqual([4.4, 4.03, 4.02, 3.6, 3.59, 1, null, undefined].map(band), ["good", "good", "fair", "fair", "bad", "bad", "none", "none"]);
+});
+
+test("what is bad is bad steadily, and a hiccup is none", () => {
+  const steady = new Steady();
+  const look = (score, loss = 0) => {
+    const state = steady.update(live([participant("Ada", { hears: [["Bob", score, { loss }]] }), participant("Bob")]));
+    return headline(state, troubles(state), "").tone;
+  };
+  assert.deepEqual([4.4, 4.4, 3.4, 4.4].map((score) => look(score)), ["good", "good", "good", "good"]);
+  assert.deepEqual([1.8, 4.4, 4.4, 1.8].map((score) => look(score, 0.16)), ["bad", "bad", "bad", "bad"]);
+  assert.deepEqual([4.4, 4.4, 4.4].map((score) => look(score)), ["bad", "bad", "good"]);
+});
+
+test("who is muted has no score at once", () => {
+  const steady = new Steady();
+  steady.update(live([participant("Ada")]));
+  assert.equal(steady.update(live([participant("Ada", { up: null })])).rooms[0].people[0].up, null);
 });
 
 test("nobody is there", () => {

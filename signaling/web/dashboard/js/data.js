@@ -177,7 +177,8 @@ function downOf(consumers, byId) {
     );
   });
   const shown = own[0]?.score !== null && own[0] !== undefined && own[0].score === ranked[0].score ? own[0] : ranked[0];
-  return qualityOf(shown, byId.get(shown.speaker_id)?.name ?? "", own[0]?.score ?? null);
+  const fine = band(shown.score) === "good" ? shown.score : null;
+  return qualityOf(shown, byId.get(shown.speaker_id)?.name ?? "", own[0]?.score ?? fine);
 }
 
 /** The relay counts a listener's loss without the speaker's: from here on it is heard by itself. */

@@ -9,6 +9,7 @@ import { Chip } from "./chip.js";
 import { headline, overload, roomScore, troubles, troubleWords, worstFirst } from "./quality.js";
 import { RoomCard } from "./roomcard.js";
 import { formatRoute } from "./route.js";
+import { Steady } from "./steady.js";
 import { Vitals } from "./vitals.js";
 
 /**
@@ -58,6 +59,7 @@ export class NowView {
   #live = null;
   #said = "";
   #strained = 0;
+  #steady = new Steady();
 
   /** @param {Context} context */
   constructor(context) {
@@ -91,10 +93,10 @@ export class NowView {
 
   show() {
     this.#context.setTitle("Now");
-    this.#context.poll(
-      async (signal) => this.#draw(liveOf(await this.#context.api.get("live", { consumers: "worst" }, signal))),
-      INTERVAL,
-    );
+    this.#context.poll(async (signal) => {
+      const answer = await this.#context.api.get("live", { consumers: "worst" }, signal);
+      this.#draw(this.#steady.update(liveOf(answer)));
+    }, INTERVAL);
   }
 
   close() {}

@@ -120,6 +120,11 @@ export const DROPS = {
     words: "A media thread is too slow: listeners hear gaps.",
     weight: "alarm",
   },
+  rate_limited: {
+    name: "Too many at once",
+    words: "More STUN, DTLS or RTCP of one connection than is looked at in that time: a participant floods the server.",
+    weight: "look",
+  },
   internal_error: { name: "Fault of the relay", words: "It is in the log with its trace. Report it.", weight: "alarm" },
   send_buffer_full: {
     name: "Send buffer full",
