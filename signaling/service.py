@@ -15,6 +15,7 @@ from relay import IceCandidate, ParameterError, PlaneKind, Relay, RelayConfig, R
 from signaling.access import Access, Key, KeyFault
 from signaling.capacity import Capacity
 from signaling.config import ANNOUNCE_LOCAL, Config
+from signaling.descriptors import ExhaustionHandler, raise_limit
 from signaling.errors import ConfigError, StartError
 from signaling.events import Observers
 from signaling.gate import Gate
@@ -48,6 +49,8 @@ async def run(config: Config, tell: Callable[[str], None], version: str) -> None
         asked.set()
 
     loop = asyncio.get_running_loop()
+    raise_limit()
+    loop.set_exception_handler(ExhaustionHandler(loop.time))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end, number)
     service = Service(config, version)
