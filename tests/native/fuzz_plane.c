@@ -87,6 +87,19 @@ static size_t write_extension(unsigned char *data, struct input *input)
     return 4 + 4 * words;
 }
 
+/* Begin a RED payload: as many older frames as its length / 6 tells, 20 ms before one another, a byte each. */
+static void write_red(unsigned char *data, size_t payload)
+{
+    unsigned older = (unsigned)(payload / 6) % (MAX_REDUNDANT_BLOCKS + 1);
+    while (5 * older + 2 > payload)
+        older--;
+    for (unsigned i = 0; i < older; i++) {
+        write32(data + 4 * i, 0x80000001u | (uint32_t)PAYLOAD_TYPE << 24 | (960 * (older - i)) << 10);
+        data[5 * older + 1 - (older - i)] = (unsigned char)(0xA0 + i);
+    }
+    data[4 * older] = PAYLOAD_TYPE;
+}
+
 /* A voice's next packets. Bytes: port, address; the packet's first, its second XOR 111; how much more than 1
    the sequence number steps, and than 960 the timestamp, in 120 ticks; step of the SSRC; payload's
    length / 6; last byte of the payload, if there is padding; first byte of the tag (srtp_double.h); then
@@ -104,6 +117,8 @@ static void speak(struct course *course, struct input *input, unsigned times)
     unsigned char padding = (unsigned char)take(input), tag = (unsigned char)take(input);
     if (data[0] & 0x10)
         end += write_extension(data + end, input);
+    if ((data[1] & 0x7F) == RED_PAYLOAD_TYPE && payload >= 6)
+        write_red(data + end, payload);
     end += payload;
     data[end - 1] = data[0] & 0x20 ? padding : data[end - 1];
     data[end] = tag;
@@ -138,7 +153,8 @@ static void bind_many(struct world *world, struct input *input, bool bound, unsi
     }
 }
 
-/* Bytes: which voice or ear, and to what; of a mute, bit 1 stands for the stage, bit 2 for leaving it. */
+/* Bytes: which voice or ear, and to what; of a mute, bit 1 stands for the stage, bit 2 for leaving it; of a
+   replacement, bit 4 for RED, bit 5 for NACK; of a refusal, bit 4 for a NACK in its place: first number. */
 static void edit(struct world *world, struct input *input, unsigned what)
 {
     unsigned one = take(input), other = take(input);
@@ -153,11 +169,15 @@ static void edit(struct world *world, struct input *input, unsigned what)
         world_direct(world, one % EARS, other % PORTS, take(input) % ADDRESSES);
         break;
     case 0x8:
-        world_replace_voice(world, one % VOICES, other % THREADS);
+        world_replace_voice(world, one % VOICES, (other & 15) % THREADS, other & 16, other & 32);
         break;
     case 0x9:
-        world_replace_ear(world, one % EARS, other % PORTS, take16(input), take32(input));
+    {
+        uint16_t sequence = take16(input);
+        world_replace_ear(world, one % EARS, (other & 15) % PORTS, sequence, take32(input), other & 16,
+                          other & 32);
         break;
+    }
     case 0xA:
         if (other & 2)
             world_enter(world, one % VOICES);
@@ -167,7 +187,10 @@ static void edit(struct world *world, struct input *input, unsigned what)
             world->voices[one % VOICES]->source.muted = other & 1;
         break;
     default:
-        world->ears[one % EARS]->srtp.refuses = other & 1;
+        if (other & 16)
+            world_retransmit(world, one % EARS, take16(input), other >> 5 ? 8u << (other >> 5) : 1);
+        else
+            world->ears[one % EARS]->srtp.refuses = other & 1;
     }
 }
 
@@ -187,6 +210,7 @@ static void surround(struct world *world, struct input *input, unsigned what, un
         break;
     default:
         world_read_control(world, one % THREADS, times);
+        world_look_for_missing(world, one % THREADS);
     }
 }
 

@@ -76,23 +76,33 @@ void world_take(struct world *world, unsigned port, unsigned address, const unsi
     uint64_t energy = voice ? voice->source.level_energy : 0;
     uint64_t unheard = world_drops(world, DROP_RTP_NOT_LOUDEST);
     uint64_t stale = world_drops(world, DROP_RTP_STALE), lost = world_drops(world, DROP_INBOX_FULL);
+    uint64_t known = world_drops(world, DROP_RTP_REDUNDANT);
+    uint64_t recovered = voice ? voice->source.recovered : 0;
+    bool has_history = voice && voice->source.history;
 
     deliver(world, port, address, datagram, length);
     bool passed = thread->control_head != above, took = voice && voice->source.packets != packets;
     bool admitted = took && world_admits(world, voice, level_since(voice, energy));
     enum place place = took ? place_of(voice, admitted) : FOLLOWS;
+    bool is_known = world_drops(world, DROP_RTP_REDUNDANT) != known;
+    bool is_stale = world_drops(world, DROP_RTP_STALE) != stale;
     if (place != FOLLOWS || world_drops(world, DROP_INBOX_FULL) != lost)
+        world_loosen(world, voice);
+    /* What was restored comes in the packet's place to some ears, and not at all to others. */
+    for (uint64_t n = recovered; took && n <= voice->source.recovered && voice->source.red; n++)
         world_loosen(world, voice);
     world_check_heard(world);
     if (passed)
         expect_above(world, port, address, datagram, length);
     CHECK(thread->rtp_packets == rtp);
     if (took)
-        CHECK(world_drops(world, DROP_RTP_STALE) - stale == (place == IS_STALE));
+        CHECK(is_stale == (place == IS_STALE) || (is_stale && has_history && place == IS_LATE));
+    CHECK(!is_known || (took && has_history && place == IS_LATE));
+    CHECK(!took || voice->source.red || voice->source.recovered == recovered);
     bool not_loudest = took && !admitted && !voice->source.muted;
     CHECK(world_drops(world, DROP_RTP_NOT_LOUDEST) - unheard == not_loudest);
     /* It is passed up, taken or dropped; of what is taken, some is dropped later. */
-    bool both = took && (!admitted || place == IS_STALE);
+    bool both = took && (!admitted || is_stale || is_known);
     CHECK(passed + took + world_dropped(world) - before - both == 1);
 }
 
@@ -205,29 +215,73 @@ static void forget_voice(struct world *world, struct voice *voice)
     free(voice);
 }
 
-void world_replace_voice(struct world *world, unsigned index, unsigned home)
+/* Ask for so many packets again, as a NACK does; what of it is there comes as it was. */
+void world_retransmit(struct world *world, unsigned index, uint16_t first, unsigned count)
+{
+    struct ear *ear = world->ears[index];
+    uint16_t sequences[MAX_TAKEN];
+    unsigned loose = ear->loose;
+    count = count < MAX_TAKEN ? count : MAX_TAKEN;
+    for (unsigned i = 0; i < count; i++)
+        sequences[i] = (uint16_t)(first + i);
+    world_flush(world);
+    uint64_t before = ear->sink.retransmitted;
+    ear->loose += count;
+    unsigned there = sink_retransmit(&ear->sink, sequences, count, world->threads);
+    uint64_t sent = ear->sink.retransmitted - before;
+    CHECK(there <= count && sent <= there && (sent == there || ear->srtp.refuses));
+    CHECK(world->heard_count == sent && (!there || ear->sink.nack));
+    world_check_heard(world);
+    ear->loose = loose;
+}
+
+/* Look what is missing of each voice of a thread that told of a gap. */
+void world_look_for_missing(struct world *world, unsigned thread)
+{
+    uint64_t number;
+    while ((number = gap_take(world->threads[thread]))) {
+        struct voice *voice = world->voices[(number - 1) % VOICES];
+        CHECK(number <= VOICES);
+        if (voice->source.home != thread || !voice->source.nack)
+            continue; /* it was replaced */
+        struct missing missing = source_missing(&voice->source, world->threads);
+        CHECK(missing.count <= MISSING_WINDOW && !voice->source.gap_told);
+        for (unsigned i = 1; i < missing.count; i++)
+            CHECK((uint16_t)(missing.sequences[i] - missing.sequences[i - 1]) < MISSING_WINDOW);
+    }
+}
+
+void world_replace_voice(struct world *world, unsigned index, unsigned home, bool red, bool nack)
 {
     struct voice *voice = calloc(1, sizeof *voice);
     CHECK(voice);
     voice->source.srtp = &voice->srtp;
     voice->source.home = home;
     voice->source.timeline.at = world->now;
+    voice->source.red = red;
+    voice->source.nack = nack;
+    voice->source.number = index + 1;
+    if (red || nack)
+        CHECK((voice->source.history = history_new()));
     if (world->voices[index])
         forget_voice(world, world->voices[index]);
     world->voices[index] = voice;
 }
 
 void world_replace_ear(struct world *world, unsigned index, unsigned port, uint16_t sequence,
-                       uint32_t timestamp)
+                       uint32_t timestamp, bool red, bool nack)
 {
     struct ear *ear = calloc(1, sizeof *ear);
     CHECK(ear);
     ear->srtp.observe = world_observe;
     ear->sequence = sequence;
+    ear->latest = (1 << 16) + sequence;
     ear->sink = (struct sink){.srtp = &ear->srtp,
                               .port = world->ports[port],
                               .name = name_of(world->ports[port], index),
                               .ssrc = index,
+                              .red = red,
+                              .nack = nack,
                               .sequence = sequence,
                               .timestamp = timestamp,
                               .sent_timestamp = timestamp};
@@ -256,6 +310,7 @@ static void clear_thread(struct thread *thread, uint32_t seed)
     thread->seed = seed;
     thread->control_head = thread->control_tail = 0;
     thread->inbox_head = thread->inbox_tail = 0;
+    thread->gap_head = thread->gap_tail = 0;
     thread->datagrams = thread->rtp_packets = thread->forwarded = 0;
     for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++)
         thread->drops[reason] = 0;
@@ -279,9 +334,9 @@ void world_open(struct world *world, uint32_t seed)
     for (unsigned t = 0; t < THREADS; t++)
         clear_thread(world->threads[t], seed);
     for (unsigned i = 0; i < VOICES; i++)
-        world_replace_voice(world, i, 0);
+        world_replace_voice(world, i, 0, false, false);
     for (unsigned i = 0; i < EARS; i++)
-        world_replace_ear(world, i, i % PORTS, (uint16_t)i, i);
+        world_replace_ear(world, i, i % PORTS, (uint16_t)i, i, false, false);
 }
 
 void world_close(struct world *world)

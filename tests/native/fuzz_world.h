@@ -16,7 +16,8 @@ enum {
     SEATS = 2,
     EARS = 8,
     MAX_TAKEN = 64,        /* packets from an inbox in one step */
-    QUEUE = 2 * SEND_BATCH /* more packets than wait to be sent */
+    QUEUE = 2 * SEND_BATCH, /* more packets than wait to be sent */
+    TEXTS = 1024            /* packets of an ear that are remembered, to see that none is sent otherwise */
 };
 
 /* What the system makes of a sendmmsg. */
@@ -55,6 +56,11 @@ struct ear {
     uint64_t refused;
     uint16_t queue[QUEUE]; /* numbers that were protected and not yet sent */
     unsigned head, tail;
+    int64_t latest; /* extended number of the packet furthest on, as libsrtp would estimate it */
+    struct {
+        int64_t index; /* 0: nothing yet */
+        uint64_t hash;
+    } texts[TEXTS];
 };
 
 struct heard { /* a packet that was protected in this step */
@@ -108,9 +114,11 @@ void world_enter(struct world *world, unsigned voice);
 void world_leave(struct world *world, unsigned voice);
 void world_detach(struct world *world, unsigned ear);
 void world_direct(struct world *world, unsigned ear, unsigned port, unsigned address);
-void world_replace_voice(struct world *world, unsigned voice, unsigned home);
+void world_retransmit(struct world *world, unsigned ear, uint16_t first, unsigned count);
+void world_look_for_missing(struct world *world, unsigned thread);
+void world_replace_voice(struct world *world, unsigned voice, unsigned home, bool red, bool nack);
 void world_replace_ear(struct world *world, unsigned ear, unsigned port, uint16_t sequence,
-                       uint32_t timestamp);
+                       uint32_t timestamp, bool red, bool nack);
 
 /* Between two steps: all counters and tables are as they should be. */
 void world_check(struct world *world);
