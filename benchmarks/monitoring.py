@@ -41,6 +41,9 @@ PACKET_RATE = 50
 
 HOUR = 3600.0
 
+AT_ONCE = 10
+"""Rounds after which the history's thread is waited for: it gathers what comes for a quarter of a second."""
+
 
 @dataclass(eq=False)
 class _Connection:
@@ -170,7 +173,7 @@ class _Watching:
             self._fed += 1
         await self._readings.read()
         await self._live_readings.read()
-        await self._written()
+        await self.written()
 
     async def round(self) -> None:
         """Ten seconds."""
@@ -180,14 +183,14 @@ class _Watching:
         self._watch.take(samples)
         self.history.take(samples, load, len(self._server), self._server.participant_count)
         self._fed += 1
-        await self._written()
 
     async def look(self) -> None:
         """Two seconds of somebody who looks on."""
         await self._live_readings.read()
         await self._live.json()
 
-    async def _written(self) -> None:
+    async def written(self) -> None:
+        """Wait for the history's thread."""
         while self.history.written < self._fed:
             if self.history.dropped:
                 raise RuntimeError("the history could not be written")
@@ -209,8 +212,11 @@ async def _watching(count: int, size: int, effort: Effort, forward: float) -> Fi
             watching = _Watching(_Server(wiring, count, size), path)
             await watching.begin()
             before = time.process_time()
-            for _ in range(rounds):
+            for number in range(rounds):
                 await watching.round()
+                if number % AT_ONCE == AT_ONCE - 1:
+                    await watching.written()
+            await watching.written()
             recorded = (time.process_time() - before) / rounds
             looks = max(2, rounds // 10)
             before = time.process_time()
