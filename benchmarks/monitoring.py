@@ -42,7 +42,7 @@ PACKET_RATE = 50
 HOUR = 3600.0
 
 AT_ONCE = 10
-"""Rounds after which the history's thread is waited for: it gathers what comes for a quarter of a second."""
+"""Rounds after which the history's thread is waited for: it gathers what comes for a quarter second."""
 
 
 @dataclass(eq=False)
