@@ -20,6 +20,7 @@ class Unit(StrEnum):
     MICROSECONDS = "µs"
     MILLISECONDS = "ms"
     RATIO = "x"
+    PERCENT = "%"
     KIBIBYTES = "KiB"
     PACKETS = "packets"
     PACKETS_PER_SECOND = "packets/s"

@@ -7,6 +7,7 @@ from .churn import CHURN
 from .fanout import FAN_OUT, THREADS
 from .growth import GROWTH
 from .latency import LATENCY
+from .levels import LEVELS, ROOMS
 from .monitoring import MONITORING
 from .peers import PEERS
 from .process import PROCESS
@@ -16,6 +17,8 @@ GROUPS: tuple[Group, ...] = (
     STAGES,
     FAN_OUT,
     THREADS,
+    LEVELS,
+    ROOMS,
     PROCESS,
     LATENCY,
     CHURN,

@@ -111,6 +111,32 @@ int64_t stage_cut(struct stage_plane *stages, unsigned rounds)
     return take(stages, &stages->known, rounds);
 }
 
+int64_t stage_levels(struct stage_plane *stages, unsigned rounds, int levels)
+{
+    enum { SEATS = 4, LOUD = 20, LOUDER = 10 };
+    static struct stage stage;
+    static struct contender others[SEATS];
+    stage = (struct stage){.seats = SEATS};
+    memset(others, 0, sizeof others);
+    for (unsigned i = 0; i < SEATS; i++) {
+        stage_enter(&others[i], &stage);
+        if (levels == UNSEATED)
+            stage_admits(&others[i], LOUDER, 0.0);
+    }
+    if (levels >= SEATED)
+        stage_enter(&stages->source->contender, &stage);
+    unsigned char *data = stages->port->in[0];
+    write_packet(data, 0, 1);
+    data[17] = LOUD;
+    if (levels == WITHOUT_LEVELS)
+        data[0] = 0x80; /* the extension is a part of the payload */
+    int64_t used = take(stages, &stages->known, rounds);
+    if (levels >= SEATED)
+        stage_leave(&stages->source->contender);
+    stages->source->contender.stage = NULL;
+    return used;
+}
+
 int64_t stage_rewrite(struct stage_plane *stages, unsigned rounds)
 {
     for (unsigned i = 0; i < stages->sink_count; i++)

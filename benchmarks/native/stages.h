@@ -16,6 +16,11 @@ int64_t stage_cut(struct stage_plane *stages, unsigned rounds);     /* and demux
 int64_t stage_rewrite(struct stage_plane *stages, unsigned rounds); /* and demux and cut, once a round */
 int64_t stage_send(struct stage_plane *stages, unsigned rounds);
 
+/* As stage_cut, of a source that speaks: its packets say nothing of levels, or a level, or compete for a seat
+   besides, which the source has, or has not and finds all taken by louder ones. */
+enum levels { WITHOUT_LEVELS, WITH_LEVELS, SEATED, UNSEATED };
+int64_t stage_levels(struct stage_plane *stages, unsigned rounds, int levels);
+
 int64_t floor_demux(unsigned rounds);
 int64_t floor_cut(unsigned rounds);
 int64_t floor_rewrite(unsigned copies);
