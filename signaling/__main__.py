@@ -18,6 +18,7 @@ import click
 from signaling import config
 from signaling.access import Grants, KeyFault
 from signaling.errors import ConfigError, StartError
+from signaling.faults import LogWriter
 from signaling.logs import start_logging
 from signaling.messages import schema_text
 from signaling.service import access_of, run
@@ -66,8 +67,8 @@ def serve(path: str | None, **flags: Any) -> None:
     """
     try:
         settings = config.load(flags, os.environ, None if path is None else Path(path))
-        _start_logging(settings.log_level, settings.log_format)
-        asyncio.run(run(settings, _tell, _VERSION))
+        log = _start_logging(settings.log_level, settings.log_format)
+        asyncio.run(run(settings, _tell, _VERSION, lambda: log.lost))
     except ConfigError as error:
         _exit(error, USAGE_ERROR)
     except StartError as error:
@@ -136,20 +137,22 @@ def schema() -> None:
     click.echo(schema_text(), nl=False)
 
 
-def _start_logging(level: str, form: str) -> None:
-    start_logging(level, form)
+def _start_logging(level: str, form: str) -> LogWriter:
+    log = LogWriter(sys.stderr.fileno(), _tell)
+    start_logging(level, form, log)
     if level != "debug":
         # One tells of every page that is fetched, the other of every address that is tried.
         for library in ("websockets", "aioice"):
             logging.getLogger(library).setLevel(logging.WARNING)
+    return log
 
 
 def _tell(line: str) -> None:
     try:
         click.echo(line)
-    except BrokenPipeError:
-        # Whoever read this has gone, as `tee` goes by the same Ctrl-C: no reason to end otherwise than
-        # well. What is still buffered would fail once more at the exit.
+    except OSError:
+        # Whoever read this has gone, as `tee` goes by the same Ctrl-C, or the disk is full: no reason to
+        # end otherwise than well. What is still buffered would fail once more at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

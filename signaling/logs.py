@@ -32,8 +32,7 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(told, default=str)
 
 
-def start_logging(level: str, form: str) -> None:
-    """Log to standard error from now on. level, form: as the options have them."""
-    handler = logging.StreamHandler()
+def start_logging(level: str, form: str, handler: logging.Handler) -> None:
+    """Log by this handler from now on. level, form: as the options have them."""
     handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(_TEXT))
     logging.basicConfig(level=level.upper(), handlers=[handler])

@@ -26,6 +26,7 @@ class Refusal(StrEnum):
     SERVER_FULL = "server_full"
     HANDSHAKES = "handshakes"
     UNANSWERED = "unanswered"
+    NO_DESCRIPTOR = "no_descriptor"
 
 
 class Refusals:

@@ -18,6 +18,7 @@ from signaling.config import ANNOUNCE_LOCAL, Config
 from signaling.descriptors import ExhaustionHandler, raise_limit
 from signaling.errors import ConfigError, StartError
 from signaling.events import Observers
+from signaling.faults import AcceptFaults, raise_descriptor_limit
 from signaling.gate import Gate
 from signaling.limits import Addresses, AddressLimits
 from signaling.monitoring import Monitor, Settings
@@ -33,8 +34,14 @@ _DRAIN_INTERVAL = 0.1
 """Seconds between two looks at whether the rooms are empty."""
 
 
-async def run(config: Config, tell: Callable[[str], None], version: str) -> None:
+async def run(
+    config: Config,
+    tell: Callable[[str], None],
+    version: str,
+    log_lines_lost: Callable[[], int] = lambda: 0,
+) -> None:
     """Serve until a signal, then close every connection. tell: takes lines for the operator.
+    log_lines_lost: how many of the log's lines could not be written.
 
     SIGTERM lets the rooms end first, for `drain_timeout` seconds at most; SIGINT, or a second SIGTERM, does
     not wait.
@@ -53,7 +60,8 @@ async def run(config: Config, tell: Callable[[str], None], version: str) -> None
     loop.set_exception_handler(ExhaustionHandler(loop.time))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end, number)
-    service = Service(config, version)
+    raise_descriptor_limit(config.max_sockets)
+    service = Service(config, version, log_lines_lost)
     await service.start()
     try:
         for line in service.description():
@@ -81,14 +89,18 @@ class Service:
     Raises ConfigError for a configuration that cannot be served, StartError for a certificate.
     """
 
-    def __init__(self, config: Config, version: str) -> None:
+    def __init__(
+        self, config: Config, version: str, log_lines_lost: Callable[[], int] = lambda: 0
+    ) -> None:
         self._config = config
         self._version = version
+        self._log_lines_lost = log_lines_lost
         self.access = access_of(config)
         tls = _tls(config)
         self._relay = _relay(config)
         self.observers = Observers()
         self.refusals = Refusals()
+        self._faults = AcceptFaults(self.refusals)
         self._capacity = Capacity(config.max_connections, config.max_handshakes, self.refusals)
         self._rooms = Rooms(
             self._relay,
@@ -141,6 +153,7 @@ class Service:
         except StartError:
             await self._relay.close()
             raise
+        self._faults.watch(asyncio.get_running_loop())
         self._monitor.start()
 
     @property
@@ -167,6 +180,7 @@ class Service:
         await self._relay.close()
         await self._server.close()
         await self._monitor.close()
+        self._faults.stop()
 
     def description(self) -> list[str]:
         """What the operator has to know at the start: where to go, and what clients will be told."""
@@ -222,6 +236,7 @@ class Service:
             "forward_latency": asdict(media.forward_latency),
             "drops": media.drops,
             "refusals": self.refusals.as_dict(),
+            "log_lines_lost": self._log_lines_lost(),
         }
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 import struct
 
 import aioice
@@ -118,6 +120,25 @@ class LightPeer:
         """Send one packet of Opus, with a payload that tells its sequence number. level: RFC 6464's. Waits
         until the keys are there: the relay may be connected a moment before this end is."""
         await eventually(lambda: self._sending is not None)
+        packet = self._packet(sequence, timestamp, ssrc, marker, level)
+        self.sent += 1
+        await self._ice.send(packet)
+
+    def send_raw(self, through: socket.socket, sequence: int, timestamp: int, ssrc: int) -> None:
+        """The same without an event loop, once there are keys. through: `raw_socket`."""
+        pair = self._ice._nominated[1]
+        packet = self._packet(sequence, timestamp, ssrc, False, None)
+        self.sent += 1
+        through.sendto(packet, pair.remote_addr)
+
+    def raw_socket(self) -> socket.socket:
+        """The socket of the connected peer, to be read and written while no event loop does."""
+        transport = self._ice._nominated[1].protocol.transport
+        return socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+
+    def _packet(
+        self, sequence: int, timestamp: int, ssrc: int, marker: bool, level: int | None
+    ) -> bytes:
         assert self._sending is not None
         header = _HEADER.pack(
             0x80 if level is None else 0x90,
@@ -128,8 +149,8 @@ class LightPeer:
         )
         if level is not None:
             header += bytes((0xBE, 0xDE, 0, 1, 0x10, level, 0, 0))
-        self.sent += 1
-        await self._ice.send(self._sending.protect(header + b"opus %05d" % (sequence & 0xFFFF)))
+        packet: bytes = self._sending.protect(header + b"opus %05d" % (sequence & 0xFFFF))
+        return packet
 
     async def wait_received(self, count: int) -> None:
         """Wait until `count` packets came, since the beginning."""

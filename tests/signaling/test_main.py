@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import ssl
@@ -21,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner, Result
@@ -61,7 +63,9 @@ class Program:
 
 
 @contextlib.asynccontextmanager
-async def _serving(*options: str) -> AsyncIterator[Program]:
+async def _serving(
+    *options: str, stderr: int | IO[bytes] = subprocess.PIPE
+) -> AsyncIterator[Program]:
     environment = {name: text for name, text in os.environ.items() if "RTP_RELAY" not in name}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -71,7 +75,7 @@ async def _serving(*options: str) -> AsyncIterator[Program]:
         *LOCAL,
         *options,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         env=environment | {"PYTHONUNBUFFERED": "1"},
     )
     assert process.stdout is not None
@@ -324,6 +328,50 @@ async def test_a_second_signal_ends_it_at_once(number: signal.Signals) -> None:
         program.process.send_signal(number)
         assert (await ada.closed())[0] == 1001
         assert (await program.ended())[0] == 0
+
+
+async def test_no_file_descriptors_left() -> None:
+    async with _serving() as program:
+        pid = program.process.pid
+        used = len(os.listdir(f"/proc/{pid}/fd"))
+        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 2, hard))
+        port = int(program.url.rsplit(":", 1)[1].strip("/"))
+        waiting = [await asyncio.open_connection("127.0.0.1", port) for _ in range(6)]
+        assert program.process.stderr is not None
+        async with asyncio.timeout(PATIENCE):
+            line = await program.process.stderr.readline()
+        assert b"no new connections for now: Too many open files" in line
+        for _, writer in waiting:
+            writer.close()
+        status, health = await _health(program)
+        assert status == 200
+        assert isinstance(health["refusals"], dict)
+        assert health["refusals"]["no_descriptor"] >= 1
+        program.process.terminate()
+        status, errors = await program.ended()
+        assert status == 0
+        assert "Traceback" not in errors
+        assert "no new connections" not in errors  # told once
+
+
+async def test_a_log_on_a_full_disk_harms_nobody() -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full:  # noqa: ASYNC230
+        async with (
+            _serving(stderr=full) as program,
+            connect(program.url.replace("http://", "ws://") + "ws") as socket_,
+        ):
+            ada = Client(socket_)
+            await ada.join()
+            await ada.ask("leave_room")
+            async with asyncio.timeout(PATIENCE):
+                while (await _health(program))[1]["log_lines_lost"] == 0:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            program.process.terminate()
+            assert program.process.stdout is not None
+            output = (await program.process.stdout.read()).decode()
+            assert output.count("the log cannot be written: No space left on device") == 1
+            assert await program.process.wait() == 0
 
 
 async def test_a_reader_of_the_output_that_goes_first_changes_nothing() -> None:
