@@ -27,7 +27,13 @@ CHANGELOG = ROOT / "CHANGELOG.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 DEPLOYMENT = ROOT / "docs" / "deployment.md"
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
-DOCUMENTS = (README, CHANGELOG, ARCHITECTURE, *sorted((ROOT / "docs").glob("*.md")))
+DOCUMENTS = (
+    README,
+    CHANGELOG,
+    ARCHITECTURE,
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+)
 
 MAX_SCREENSHOT_SIZE = 150_000
 """Bytes. A clone and a page should not grow by pictures."""
