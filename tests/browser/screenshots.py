@@ -169,9 +169,7 @@ async def _dashboard(
                 await page.set_viewport_size({"width": 1100, "height": place.height})
             await page.evaluate("(it) => { location.hash = it }", place.hash)
             await page.wait_for_selector(place.ready)
-            await page.wait_for_timeout(
-                14_000 if place.hash == "#/" and device == "desktop" else 1_500
-            )
+            await page.wait_for_timeout(14_000 if place.hash == "#/" else 1_500)
             await page.evaluate("() => scrollTo(0, 0)")
             await _take(page, folder, f"dashboard-{place.name}-{device}")
         await context.close()

@@ -46,6 +46,19 @@ test("what is bad is bad steadily, and a hiccup is none", () => {
   assert.deepEqual([4.4, 4.4, 4.4].map((score) => look(score)), ["bad", "bad", "good"]);
 });
 
+test("what is unknown for two seconds is as it was, but not for long", () => {
+  const steady = new Steady();
+  const look = (score, muted = false) => {
+    const ada = participant("Ada", { publisher: connection(score), muted, hears: [["Bob", score]] });
+    const [{ up, down }] = steady.update(live([ada, participant("Bob")])).rooms[0].people;
+    return [up.score, down.score];
+  };
+  assert.deepEqual(look(2.5), [2.5, 2.5]);
+  assert.deepEqual(look(null), [2.5, 2.5]);
+  assert.deepEqual(look(null, true), [null, 2.5]);
+  assert.deepEqual(look(null), [null, null]);
+});
+
 test("who is muted has no score at once", () => {
   const steady = new Steady();
   steady.update(live([participant("Ada")]));

@@ -22,19 +22,19 @@ export class Steady {
   update(live) {
     /** @type {Map<string, Quality[]>} */
     const looks = new Map();
-    const mean = (/** @type {string} */ key, /** @type {Quality | null} */ quality) => {
+    const mean = (/** @type {string} */ key, /** @type {Quality | null} */ quality, keep = true) => {
       if (quality === null) {
         return null;
       }
       const last = [...(this.#looks.get(key) ?? []), quality].slice(-LOOKS);
       looks.set(key, last);
-      return meanOf(last);
+      return meanOf(last, keep);
     };
     const rooms = live.rooms.map((room) => ({
       ...room,
       people: room.people.map((person) => ({
         ...person,
-        up: mean(`${person.id} up`, person.up),
+        up: mean(`${person.id} up`, person.up, !person.muted),
         down: mean(`${person.id} down`, person.down),
       })),
     }));
@@ -43,12 +43,16 @@ export class Steady {
   }
 }
 
-/** @param {Quality[]} looks @returns {Quality} what is unknown now stays unknown */
-function meanOf(looks) {
+/**
+ * @param {Quality[]} looks
+ * @param {boolean} keep what was known, where nothing came in these two seconds
+ * @returns {Quality}
+ */
+function meanOf(looks, keep) {
   const now = { ...looks[looks.length - 1] };
   for (const figure of FIGURES) {
     const known = looks.flatMap(({ [figure]: value }) => (value === null ? [] : [value]));
-    if (now[figure] !== null) {
+    if (known.length > 0 && (keep || now[figure] !== null)) {
       now[figure] = known.reduce((sum, value) => sum + value, 0) / known.length;
     }
   }
