@@ -125,7 +125,8 @@ class _World:
     def _receive(self, path: Path, datagram: bytes) -> None:
         before = len(self.sent)
         self.mux.receive(path, datagram)
-        require(len(self.sent) <= before + 2, "one datagram makes two at most")
+        # The answer, a check back by the same path, and another that it unfroze (RFC 8445 §7.2.5.3.3).
+        require(len(self.sent) <= before + 3, "one datagram makes three at most")
 
     def _receive_raw(self, reader: Reader) -> None:
         path, datagram = _path(reader.byte()), reader.rest()
