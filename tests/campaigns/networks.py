@@ -145,8 +145,11 @@ class Outcome:
 class Laboratory:
     """Hosts, browsers and a server, for one scenario after the other."""
 
-    def __init__(self, hosts: list[Host], browsers: list[Chromium], log: Path) -> None:
+    def __init__(
+        self, hosts: list[Host], browsers: list[Chromium], folder: Path, log: Path
+    ) -> None:
         self.hosts = hosts
+        self._history = f"--history={folder / 'history.sqlite'}"
         self._browsers = browsers
         self._log = log
 
@@ -155,7 +158,7 @@ class Laboratory:
     ) -> Outcome:
         """One scenario with a server of its own. seconds: of listening, after `settle`."""
         everywhere = "::" if scenario.ipv6 else "0.0.0.0"
-        server = RelayServer(self._log, *kind.relay, host=everywhere, port=PORT)
+        server = RelayServer(self._log, self._history, *kind.relay, host=everywhere, port=PORT)
         await server.start()
         for host in self.hosts:
             host.impair(scenario.impairment)
@@ -231,7 +234,7 @@ async def laboratory(log: Path) -> AsyncIterator[Laboratory]:
         for host in hosts[:2]:
             browsers.append(await _browser(host, folder))
             stack.push_async_callback(browsers[-1].close)
-        yield Laboratory(hosts, browsers, log)
+        yield Laboratory(hosts, browsers, folder, log)
 
 
 async def _browser(host: Host, folder: Path) -> Chromium:

@@ -93,7 +93,7 @@ async def kill(server: RelayServer, pages: list[Participant], crowd: Crowd) -> K
 
 async def campaign(kills: int, people: int, log: Path) -> list[Kill]:
     """All kills of one long conversation."""
-    server = RelayServer(log)
+    server = RelayServer(log, f"--history={log.with_suffix('.sqlite')}")
     await server.start()
     browser = await Chromium.launch()
     crowd = Crowd(server.url)

@@ -71,6 +71,7 @@ async def serving(log: Path, *options: str) -> AsyncIterator[Relay]:
             "--port=0",
             "--media-port=0",
             "--media-host=127.0.0.1",
+            f"--history={log.with_suffix('.sqlite')}",
             *options,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
