@@ -133,9 +133,8 @@ export class CallView {
     ]);
     const events = happeningsOf(answer.events ?? [], new Map([...names, [call.id, call.name]]));
     this.#drawCurves(charts, call, answer, events);
-    const drawn = charts.element.previousElementSibling;
     this.element.querySelector(".symbol-legend")?.remove();
-    drawn?.after(h("p.symbol-legend", {}, ...symbolLegend(marksOf(events), MARK_WORDS)));
+    charts.element.before(h("p.symbol-legend", {}, ...symbolLegend(marksOf(events), MARK_WORDS)));
     renew(this.#rest, voices(answer.connections ?? [], call), eventList(events, false, show));
     if (first) {
       this.#look(this.#at);
