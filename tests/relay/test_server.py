@@ -24,12 +24,16 @@ from tests.integration.light_peer import LightPeer
 from .waiting import until
 
 LOOPBACK = RelayConfig(media_hosts=("127.0.0.1",), media_port=0)
-
-
 THREADS = 2 if NATIVE_AVAILABLE else 1
 
 
 class TestLoudest:
+    @pytest.fixture(autouse=True)
+    def _peers_on_loopback(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(
+            "aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+        )
+
     @pytest.fixture(autouse=True)
     def loopback_candidates(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """aioice, at the other end, leaves the loopback address out."""
@@ -48,7 +52,7 @@ class TestLoudest:
         for peer in peers:
             await peer.send(1, 960, 0x1111)
         await until(lambda: relay.stats().rtp_packets_received == len(peers))
-        assert relay.stats().drops == {DropReason.RTP_NOT_LOUDEST: 1}
+        assert relay.stats().drops[DropReason.RTP_NOT_LOUDEST] == 1
 
         publishers[0].close()  # its seat is free
         await peers[1].send(2, 1920, 0x1111)
