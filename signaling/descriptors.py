@@ -30,12 +30,13 @@ def raise_limit() -> int:
 
 class ExhaustionHandler:
     """An exception handler for an event loop, which says once a minute that connections cannot be
-    accepted, and passes everything else on. clock: seconds of any steady clock. count: how often it was
-    so."""
+    accepted, and passes everything else on. clock: seconds of any steady clock. refused: called each
+    time; count: how often it was so."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], refused: Callable[[], object] = int) -> None:
         self.count = 0
         self._clock = clock
+        self._refused = refused
         self._silent_until: float | None = None
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -45,6 +46,7 @@ class ExhaustionHandler:
             loop.default_exception_handler(context)
             return
         self.count += 1
+        self._refused()
         now = self._clock()
         if self._silent_until is not None and now < self._silent_until:
             return

@@ -1,42 +1,23 @@
-"""What the system refuses while the program runs: a full disk under the log, no file descriptors left.
+"""The log where it cannot be written: a full disk, a closed pipe, a terminal that stands still.
 
-Both are counted, said once, and over when they are over. Neither may stop or slow down anything else:
-
-    the log            is written by a thread of its own, from a bounded queue: a terminal that stands
-                       still, a closed pipe and a full disk cost lines, which are counted, and nothing else
-    descriptors        asyncio accepts nothing for a second then, and reports it up to a hundred times
+A thread of its own writes it, from a bounded queue. What goes wrong there costs lines, which are counted
+and told once, and nothing else: no message waits, and no packet. (Descriptors that run out are another
+module's, `descriptors.py`.)
 """
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import logging
 import os
 import queue
-import resource
 import threading
 from collections.abc import Callable
-from typing import Any
-
-from signaling.refusals import Refusal, Refusals
-
-logger = logging.getLogger(__name__)
 
 MAX_LINES = 10_000
 """Of the log that wait to be written."""
 
 CLOSE_PATIENCE = 2.0
 """Seconds that the last lines of the log have at the end."""
-
-RECOVERY = 5.0
-"""Seconds without a refused accept, after which there are file descriptors again. Asyncio tries each
-second."""
-
-SPARE_DESCRIPTORS = 1024
-"""Beside those of the TCP connections: UDP sockets, files, libraries."""
-
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class LogWriter(logging.Handler):
@@ -101,63 +82,3 @@ class LogWriter(logging.Handler):
         data = memoryview(f"{line}\n".encode(errors="backslashreplace"))
         while data:
             data = data[os.write(self._descriptor, data) :]
-
-
-class AcceptFaults:
-    """Takes asyncio's reports that there are no file descriptors left; all others go where they went."""
-
-    def __init__(self, refusals: Refusals) -> None:
-        self._refusals = refusals
-        self._recovery: asyncio.TimerHandle | None = None
-        self._counted_at = float("-inf")
-
-    def watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin, until `stop`."""
-        self._loop = loop
-        self._before = loop.get_exception_handler()
-        loop.set_exception_handler(self._handle)
-
-    def stop(self) -> None:
-        """Leave the loop as it was."""
-        if self._recovery is not None:
-            self._recovery.cancel()
-        self._loop.set_exception_handler(self._before)
-
-    def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        fault = context.get("exception")
-        accepting = "accept" in str(context.get("message"))
-        if accepting and isinstance(fault, OSError) and fault.errno in _EXHAUSTED:
-            self._refused(loop, fault)
-        elif self._before is not None:
-            self._before(loop, context)
-        else:
-            loop.default_exception_handler(context)
-
-    def _refused(self, loop: asyncio.AbstractEventLoop, fault: OSError) -> None:
-        now = loop.time()
-        if now - self._counted_at > 0.5:  # once for each time that asyncio tries
-            self._counted_at = now
-            self._refusals.count(Refusal.NO_DESCRIPTOR)
-        if self._recovery is None:
-            logger.error(
-                "no new connections for now: %s; raise the limit (LimitNOFILE) or lower --max-sockets",
-                os.strerror(fault.errno or 0),
-            )
-        else:
-            self._recovery.cancel()
-        self._recovery = loop.call_later(RECOVERY, self._recovered)
-
-    def _recovered(self) -> None:
-        self._recovery = None
-        logger.info("new connections are taken again")
-
-
-def raise_descriptor_limit(sockets: int) -> None:
-    """Let the process have as many file descriptors as this number of sockets needs, if it may. Shells and
-    service managers give programs 1,024 to begin with, and let them have more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = sockets + SPARE_DESCRIPTORS
-    if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and wanted > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -9,6 +9,7 @@ import signal
 import ssl
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from ipaddress import ip_address, ip_network
 
 from relay import IceCandidate, ParameterError, PlaneKind, Relay, RelayConfig, RelayError
@@ -18,12 +19,11 @@ from signaling.config import ANNOUNCE_LOCAL, Config
 from signaling.descriptors import ExhaustionHandler, raise_limit
 from signaling.errors import ConfigError, StartError
 from signaling.events import Observers
-from signaling.faults import AcceptFaults, raise_descriptor_limit
 from signaling.gate import Gate
 from signaling.limits import Addresses, AddressLimits
 from signaling.monitoring import Monitor, Settings
 from signaling.origins import Origins
-from signaling.refusals import Refusals
+from signaling.refusals import Refusal, Refusals
 from signaling.rooms import Rooms
 from signaling.server import SignalingServer
 from signaling.site import Site
@@ -57,11 +57,12 @@ async def run(
 
     loop = asyncio.get_running_loop()
     raise_limit()
-    loop.set_exception_handler(ExhaustionHandler(loop.time))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end, number)
-    raise_descriptor_limit(config.max_sockets)
     service = Service(config, version, log_lines_lost)
+    loop.set_exception_handler(
+        ExhaustionHandler(loop.time, partial(service.refusals.count, Refusal.NO_DESCRIPTOR))
+    )
     await service.start()
     try:
         for line in service.description():
@@ -100,7 +101,6 @@ class Service:
         self._relay = _relay(config)
         self.observers = Observers()
         self.refusals = Refusals()
-        self._faults = AcceptFaults(self.refusals)
         self._capacity = Capacity(config.max_connections, config.max_handshakes, self.refusals)
         self._rooms = Rooms(
             self._relay,
@@ -153,7 +153,6 @@ class Service:
         except StartError:
             await self._relay.close()
             raise
-        self._faults.watch(asyncio.get_running_loop())
         self._monitor.start()
 
     @property
@@ -180,7 +179,6 @@ class Service:
         await self._relay.close()
         await self._server.close()
         await self._monitor.close()
-        self._faults.stop()
 
     def description(self) -> list[str]:
         """What the operator has to know at the start: where to go, and what clients will be told."""

@@ -98,6 +98,7 @@ async def test_a_server_without_descriptors(tmp_path: Path) -> None:
         await eventually(was_said, what="the sentence in the log")
         await asyncio.sleep(1.5)  # asyncio tries again every second
     await eventually(lambda: _answers(server), what="an answer, once the others have gone")
+    assert (await server.health())["refusals"]["no_descriptor"] > 0
     await server.stop()
     text = log.read_text()
     assert text.count("no connection can be accepted") == 1

@@ -1,21 +1,16 @@
-"""Full disks, closed pipes, no file descriptors: told once, counted, and over when they are over."""
+"""Full disks, closed pipes, readers that stand still: told once, counted, over when they are over."""
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import logging
 import os
 import re
-import resource
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from signaling import faults
-from signaling.faults import MAX_LINES, AcceptFaults, LogWriter, raise_descriptor_limit
-from signaling.refusals import Refusal, Refusals
+from signaling.faults import MAX_LINES, LogWriter
 
 PATIENCE = 20.0
 
@@ -102,64 +97,3 @@ def test_a_record_that_makes_no_line(pipe: list[int]) -> None:
     log.handle(logging.LogRecord("test", logging.INFO, "", 0, "%d", ("x",), None))
     log.close()
     assert log.lost == 1
-
-
-# File descriptors.
-
-
-async def test_no_descriptors_are_told_once_and_counted(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(faults, "RECOVERY", 0.05)
-    caplog.set_level(logging.INFO)
-    loop, refusals = asyncio.get_running_loop(), Refusals()
-    watch = AcceptFaults(refusals)
-    watch.watch(loop)
-    try:
-        for _ in range(100):
-            loop.call_exception_handler(
-                {
-                    "message": "socket.accept() out of system resource",
-                    "exception": OSError(errno.EMFILE, "Too many open files"),
-                }
-            )
-        assert [record.levelname for record in caplog.records] == ["ERROR"]
-        assert refusals[Refusal.NO_DESCRIPTOR] == 1
-        async with asyncio.timeout(PATIENCE):
-            while len(caplog.records) < 2:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        assert caplog.records[1].message == "new connections are taken again"
-    finally:
-        watch.stop()
-    assert loop.get_exception_handler() is None
-
-
-async def test_other_faults_go_where_they_went(caplog: pytest.LogCaptureFixture) -> None:
-    loop = asyncio.get_running_loop()
-    seen: list[object] = []
-    watch = AcceptFaults(Refusals())
-    watch.watch(loop)
-    loop.call_exception_handler({"message": "something else"})
-    watch.stop()
-    assert "something else" in caplog.text
-
-    loop.set_exception_handler(lambda _, context: seen.append(context["message"]))
-    watch.watch(loop)
-    loop.call_exception_handler({"message": "another", "exception": OSError(errno.EMFILE, "")})
-    watch.stop()
-    loop.set_exception_handler(None)
-    assert seen == ["another"]
-
-
-def test_the_limit_is_raised_as_far_as_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, int]] = []
-    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits))
-    for limits in (
-        (1024, 4096),
-        (1024, resource.RLIM_INFINITY),
-        (1024, 500_000),
-        (100_000, 500_000),
-    ):
-        monkeypatch.setattr(resource, "getrlimit", lambda _, limits=limits: limits)
-        raise_descriptor_limit(10_000)
-    assert asked == [(4096, 4096), (11_024, resource.RLIM_INFINITY), (11_024, 500_000)]
