@@ -29,12 +29,6 @@ THREADS = 2 if NATIVE_AVAILABLE else 1
 
 class TestLoudest:
     @pytest.fixture(autouse=True)
-    def _peers_on_loopback(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(
-            "aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"]
-        )
-
-    @pytest.fixture(autouse=True)
     def loopback_candidates(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """aioice, at the other end, leaves the loopback address out."""
         monkeypatch.setattr(
