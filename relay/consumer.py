@@ -15,6 +15,7 @@ from .plane import Sink
 from .publisher import Publisher
 from .router import Router
 from .rtcp import (
+    MAX_NACK_SEQUENCES,
     Goodbye,
     Nack,
     ReceiverReport,
@@ -133,22 +134,27 @@ class Consumer(Connection):
             self._sink.detach()
 
     def _receive_rtcp(self, packets: list[RtcpPacket]) -> None:
+        # At most one of each is acted on for a datagram, however many it holds: it is to cost no more.
+        report: ReportBlock | None = None
+        lost: dict[int, None] = {}
         for packet in packets:
             if isinstance(packet, SenderReport | ReceiverReport):
-                for block in packet.reports:
-                    if block.ssrc == self.ssrc:
-                        self._receive_report(block)
+                report = next((it for it in packet.reports if it.ssrc == self.ssrc), report)
             elif isinstance(packet, Nack) and packet.media_ssrc == self.ssrc:
-                self._receive_nack(packet)
+                self._nack_count += 1
+                lost.update(dict.fromkeys(packet.sequences))
+        if report is not None:
+            self._receive_report(report)
+        if lost:
+            self._receive_nack(tuple(lost)[:MAX_NACK_SEQUENCES])
 
-    def _receive_nack(self, nack: Nack) -> None:
+    def _receive_nack(self, sequences: tuple[int, ...]) -> None:
         """Send again what is there and within bounds."""
         if self._sink is None or not self._transport.rtp.nack:
             return
-        self._nack_count += 1
         round_trip = self._round_trip_time or self._transport.round_trip_time
         refused = self._budget.refused.copy()
-        admitted = self._budget.admit(nack.sequences, time.monotonic(), round_trip)
+        admitted = self._budget.admit(sequences, time.monotonic(), round_trip)
         if admitted:
             there = self._router.plane.retransmit(self._sink, admitted)
             self._budget.refused[RetransmissionRefusal.NOT_KEPT] += len(admitted) - there

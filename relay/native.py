@@ -182,7 +182,9 @@ class NativePlane:
 
     def _start(self) -> None:
         self._plane.start()
-        self.realtime = self.realtime and self._plane.hurry()
+        # Not where the event loop would find no core beside threads that are kept busy.
+        spare = len(os.sched_getaffinity(0)) > self._threads
+        self.realtime = self.realtime and spare and self._plane.hurry()
         self._running = True
         loop = asyncio.get_running_loop()
         for thread in range(self._threads):

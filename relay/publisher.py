@@ -110,7 +110,8 @@ class Publisher(Connection):
         if self._stage is not None:
             self._source.enter(self._stage)
         for validated in self._transport.paths:
-            self._router.plane.bind(validated, self._source)
+            if self._router.bindings.get(validated) is self._transport:  # nobody else's by now
+                self._router.plane.bind(validated, self._source)
 
     def _release(self, reason: CloseReason) -> None:
         if self._nack_timer is not None:

@@ -155,7 +155,10 @@ class Source:
         place = self.timeline.place(number)
         if self.history is None or place is None:
             return False
-        return place > self.timeline.highest - HISTORY_PACKETS and not self.history.holds(place)
+        near = (
+            abs(place - self.timeline.highest) < HISTORY_PACKETS
+        )  # further ahead: a jump, no loss
+        return near and not self.history.holds(place)
 
     def keep(
         self, packet: memoryview | bytes, payload: int, mapped: tuple[int, int], before: int

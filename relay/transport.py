@@ -215,7 +215,9 @@ class Transport:
         begun already is given up for it. Raises InvalidStateError."""
         if self.state is not ConnectionState.CONNECTED:
             raise InvalidStateError("the transport", self.state, ConnectionState.CONNECTED)
-        self._end_restart()
+        if self._restart is not None:
+            self._end_restart()
+            self._forget_stale_paths()
         self._restart = self._create_agent()
         self._restart_timer = self._loop.call_later(RESTART_TIMEOUT, self._restart_timed_out)
 

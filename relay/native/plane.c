@@ -371,6 +371,11 @@ static bool send_to(struct thread *thread, struct sink *sink, const struct packe
         flush(thread, port);
     unsigned slot = port->send_count;
     unsigned char *out = port->out[slot];
+    if (packet->sequence - sink->reached > INT16_MAX) {
+        /* libsrtp tells turns from 16 bits: a longer step would lead back to numbers that were used. */
+        sink->sequence_offset -= packet->sequence - sink->reached - 1;
+        sink->edge = sink->reached = packet->sequence - 1;
+    }
     memcpy(out, packet->data, packet->length);
     uint16_t sequence = (uint16_t)(packet->sequence + sink->sequence_offset);
     uint32_t timestamp = packet->timestamp + sink->timestamp_offset;
@@ -572,6 +577,7 @@ static void recover(struct thread *thread, struct source *source, const unsigned
         int64_t before = timeline->highest, place = extend(timeline->source_highest, sequence) +
                                                     timeline->sequence_offset;
         if (!block->length || place < timeline->floor || place <= before - HISTORY_PACKETS ||
+            place >= before + HISTORY_PACKETS /* a jump, no loss */ ||
             history_holds(source->history, place))
             continue;
         struct packet packet = {.restored = true, .arrival = arrival};

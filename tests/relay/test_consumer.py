@@ -14,6 +14,7 @@ from relay import (
     Publisher,
     Relay,
 )
+from relay.rtcp import MAX_NACK_SEQUENCES, Nack, ReceiverReport, ReportBlock
 from tests.integration.light_peer import LightPeer
 
 
@@ -112,3 +113,17 @@ class TestSwitch:
         with pytest.raises(InvalidStateError, match="consumer is closed"):
             consumer.switch(publisher)
         assert publisher.consumers == set()
+
+
+async def test_a_datagram_of_many_reports_costs_as_much_as_one(
+    relay: Relay, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = relay.create_consumer(publisher)
+    seen: list[object] = []
+    monkeypatch.setattr(consumer, "_receive_report", seen.append)
+    monkeypatch.setattr(consumer, "_receive_nack", seen.append)
+    block = ReportBlock(consumer.ssrc, 0, 0, 0, 0, 0, 0)
+    nacks = [Nack(1, consumer.ssrc, tuple(range(n, n + 17))) for n in range(0, 17 * 90, 17)]
+    consumer._receive_rtcp([ReceiverReport(1, (block,) * 31), ReceiverReport(1, (block,)), *nacks])
+    assert seen == [block, tuple(range(MAX_NACK_SEQUENCES))]
+    assert consumer.stats().nack_count == 90

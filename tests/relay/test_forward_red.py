@@ -157,3 +157,15 @@ async def test_malformed_red(studio: Studio) -> None:
     await studio.settle()
     assert studio.drops == {DropReason.RED_MALFORMED: 1}
     assert [len(listener.heard()) for listener in listeners] == [1, 1]
+
+
+@pytest.mark.parametrize(("jump", "recovered"), [(100, 1), (1000, 0)])
+async def test_a_jump_far_ahead_is_no_loss(studio: Studio, jump: int, recovered: int) -> None:
+    """What was restored before a jump could make two steps of one that SRTP's 16 bits do not tell."""
+    speaker = studio.speaker(red=True)
+    plain, red = studio.listener(speaker), studio.listener(speaker, red=True)
+    speaker.say(frame(0), red_frame(jump))
+    await studio.settle()
+    assert speaker.source.counters().recovered == recovered
+    assert len(plain.heard()) == 2 + recovered
+    assert len(red.heard()) == 2
