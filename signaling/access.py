@@ -46,7 +46,9 @@ ANY_ROOM = "*"
 
 _HS256 = "HS256"
 _EDDSA = "EdDSA"
-_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
+_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""JSON can spell half a character, as `"\\ud83d"`, which no UTF-8 can."""
 _ROOM = re.compile(r"[A-Za-z0-9_.-]{1,64}|[A-Za-z0-9_.-]{0,63}\*")
 _GRANTS = ("publish", "subscribe", "admin")
 _PEM_START = "-----BEGIN "
@@ -229,7 +231,7 @@ def _read_claims(claims: dict[str, Any]) -> Grants:
 
 def _text(claims: dict[str, Any], name: str, limit: int) -> str:
     value = claims.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= limit:
+    if not isinstance(value, str) or not 0 < len(value) <= limit or _SURROGATE.search(value):
         raise _bad_claim(name, f"a string of 1 to {limit} characters")
     return value
 

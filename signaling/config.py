@@ -170,6 +170,8 @@ def _http_url(value: object) -> str:
         usable = False
     if not usable or not text.isascii() or not text.isprintable() or " " in text:
         raise _Unusable("expected an address that begins with http:// or https://")
+    if "@" in parts.netloc:
+        raise _Unusable("expected an address without a user and password; --webhook-secret signs")
     return text
 
 
@@ -321,9 +323,15 @@ OPTIONS = (
     Option("history_days", _integer(0, 3650), "DAYS", "Keep it so long; 0: keep no history."),
     Option("history_size", _integer(16, 1_000_000), "MIB", "Size of the history's file at most."),
     Option(
-        "webhook", _http_url, "URL", "Tell this program what happens in the rooms, by HTTP POST."
+        "webhook",
+        _http_url,
+        "URL",
+        "Tell this program what happens in the rooms, by HTTP POST.",
+        secret=True,  # a refused one may have a password in it
     ),
-    Option("webhook_secret", _text, "TEXT", "Sign what it is told by this (HMAC-SHA256)."),
+    Option(
+        "webhook_secret", _text, "TEXT", "Sign what it is told by this (HMAC-SHA256).", secret=True
+    ),
     Option(
         "log_format",
         _one_of(LOG_FORMATS),

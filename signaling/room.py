@@ -104,8 +104,6 @@ class Room:
         self._tell_all(ParticipantJoined(participant_id=participant.id, name=participant.name))
         self.participants[participant.id] = participant
         self._newcomers.add(participant)
-        if self.moderation.is_held(participant.grants):
-            participant.muted = participant.mute_held = True
         self._observers.tell(
             events.ParticipantJoined(
                 self.name,
@@ -115,6 +113,11 @@ class Room:
                 at=self._now(),
             )
         )
+        if self.moderation.is_held(participant.grants):
+            # The others are told now, the newcomer itself after its reply, by `tell_levels`.
+            participant.mute_held = True
+            self._mute(participant, True, but=participant)
+            self._tell_all(MuteHeld(participant_id=participant.id, held=True), but=participant)
         logger.info("room %s: participant %s joined", self.name, participant.id)
         return others
 
@@ -230,25 +233,49 @@ class Room:
     def _mute_participant(self, moderator: Participant, message: MuteParticipant) -> MuteHeld:
         target = self._moderated(moderator, message.participant_id)
         self.moderation.hold(target.grants, message.muted)
-        target.mute_held = message.muted
-        # Letting somebody unmute does not unmute them: nobody is heard before they want to be.
-        if message.muted and not target.muted:
-            self._mute(target, True)
-        news = MuteHeld(participant_id=target.id, held=message.muted)
+        for twin in self._twins(target, moderator):
+            self._tell_all(self._hold_muted(twin, message.muted))
+        news = self._hold_muted(target, message.muted)
         self._tell_all(news, but=moderator)
         return news
 
+    def _hold_muted(self, target: Participant, held: bool) -> MuteHeld:
+        target.mute_held = held
+        # Letting somebody unmute does not unmute them: nobody is heard before they want to be.
+        if held and not target.muted:
+            self._mute(target, True)
+        return MuteHeld(participant_id=target.id, held=held)
+
     def remove(
         self, moderator: Participant, participant_id: str
-    ) -> tuple[Participant, ParticipantRemoved]:
-        """Tell everyone whom a moderator takes out of the room, and keep them out; `leave` is to follow.
-        Raises SignalingError."""
+    ) -> tuple[list[Participant], ParticipantRemoved]:
+        """Tell everyone whom a moderator takes out of the room, and keep them out; `leave` is to follow
+        for each of them. Raises SignalingError."""
         target = self._moderated(moderator, participant_id)
         self.moderation.remove(target.grants)
+        twins = self._twins(target, moderator)
+        for twin in twins:
+            self._tell_all(ParticipantRemoved(participant_id=twin.id))
         news = ParticipantRemoved(participant_id=target.id)
         self._tell_all(news, but=moderator)
-        logger.info("room %s: participant %s is removed by %s", self.name, target.id, moderator.id)
-        return target, news
+        removed = [*twins, target]
+        for each in removed:
+            logger.info(
+                "room %s: participant %s is removed by %s", self.name, each.id, moderator.id
+            )
+        return removed, news
+
+    def _twins(self, target: Participant, moderator: Participant) -> list[Participant]:
+        """Who else in the room has the target's identity, in another window perhaps; never the moderator
+        that acts."""
+        identity = target.grants.identity
+        if identity is None:
+            return []
+        return [
+            other
+            for other in self.participants.values()
+            if other.grants.identity == identity and other not in (target, moderator)
+        ]
 
     def _moderated(self, moderator: Participant, participant_id: str) -> Participant:
         if not moderator.grants.admin:

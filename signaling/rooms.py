@@ -183,11 +183,12 @@ class Rooms:
                 self._observers.tell(RoomEnded(room.name, at=self._observers.now()))
 
     def remove(self, room: Room, moderator: Participant, participant_id: str) -> ParticipantRemoved:
-        """Take somebody out of a room because a moderator wants it: what the moderator is told. Raises
-        SignalingError."""
-        participant, news = room.remove(moderator, participant_id)
-        self.leave(room, participant, Reason.REMOVED)
-        participant.dismiss()
+        """Take somebody out of a room because a moderator wants it, in each of their windows: what the
+        moderator is told. Raises SignalingError."""
+        removed, news = room.remove(moderator, participant_id)
+        for participant in removed:
+            self.leave(room, participant, Reason.REMOVED)
+            participant.dismiss()
         return news
 
     def drain(self, seconds: int) -> None:

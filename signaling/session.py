@@ -107,11 +107,20 @@ class Session:
             reply = answering(Error(code=error.code, message=error.message), id)
         except Exception:
             logger.exception("a message could not be handled")
-            reply = _INTERNAL_ERROR if message is None else answering(_INTERNAL_ERROR, message.id)
+            reply = _internal_error(message)
         else:
             reply = None if reply is None else answering(reply, message.id)
         if reply is not None:
+            self._send(reply, message)
+
+    def _send(self, reply: ServerMessage, message: AnyClientMessage | None) -> None:
+        """Send the direct reply to a message. One that cannot be written is a fault of ours, and must not
+        end the reading of this socket."""
+        try:
             self._outlet.send(reply)
+        except Exception:
+            logger.exception("a reply could not be sent")
+            self._outlet.send(_internal_error(message))
 
     def end(self, reason: Reason) -> None:
         """The socket is gone, or going, for good: take the participant out of its room. Idempotent."""
@@ -252,3 +261,7 @@ _INTERNAL_ERROR = Error(
     code=ErrorCode.INTERNAL,
     message="The server failed to handle this message and has logged why; the socket can be used on.",
 )
+
+
+def _internal_error(message: AnyClientMessage | None) -> ServerMessage:
+    return _INTERNAL_ERROR if message is None else answering(_INTERNAL_ERROR, message.id)

@@ -256,3 +256,15 @@ def test_a_secret_is_never_shown(file: Path) -> None:
         "auth_key_file": "auth.pem",
     }
     assert _error(both, {}) == "--auth-secret: one key is enough, and there is --auth-key-file"
+    file.write_text("webhook_secret = 123456789")
+    assert "123456789" not in _error({}, {}, file)
+
+
+@pytest.mark.parametrize("user", ["ada:of-hers", "ada", ":of-hers"])
+def test_a_webhook_has_no_password(user: str) -> None:
+    address = f"https://{user}@example.org/hook"
+    expected = "expected an address without a user and password; --webhook-secret signs"
+
+    assert _error({"webhook": address}, {}) == f"--webhook: {expected}"
+    assert _error({}, {"RTP_RELAY_WEBHOOK": address}) == f"RTP_RELAY_WEBHOOK: {expected}"
+    assert load({"webhook": "https://example.org/@hook"}, {}).webhook == "https://example.org/@hook"

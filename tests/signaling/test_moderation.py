@@ -9,6 +9,7 @@ import pytest
 from signaling.access import Access, Grants, Key
 from signaling.events import MuteChanged, ParticipantLeft
 from signaling.moderation import MAX_IDENTITIES, Moderation
+from signaling.participant import Participant
 from tests.signaling.lab import Client, Lab
 from tests.signaling.scene import refused
 
@@ -23,10 +24,15 @@ def guarded() -> Iterator[Lab]:
     lab.wait(100)
 
 
+def _token(name: str, *, admin: bool = False) -> str:
+    return access.issue(
+        Grants(name.lower(), "room", publish=True, subscribe=True, admin=admin, expires=1000.0)
+    )
+
+
 def _join(lab: Lab, name: str, *, admin: bool = False) -> Client:
-    grants = Grants(name.lower(), "room", publish=True, subscribe=True, admin=admin, expires=1000.0)
     client = lab.client()
-    client.join(name=name, token=access.issue(grants))
+    client.join(name=name, token=_token(name, admin=admin))
     lab.take_all()
     return client
 
@@ -79,8 +85,19 @@ def test_a_mute_holds_for_who_comes_back(guarded: Lab) -> None:
     ada, bob = _join(guarded, "Ada", admin=True), _join(guarded, "Bob")
     ada.feed(f'{{"type": "mute_participant", "participant_id": "{bob.id}", "muted": true}}')
     bob.ask("leave_room")
-    again = _join(guarded, "Bob")
+    media = _join(guarded, "Cyd").publish()
+    ada.take()
+    again = guarded.client()
+    again.join(name="Bob", token=_token("Bob"))
 
+    assert ada.take() == [
+        {"type": "participant_joined", "participant_id": again.id, "name": "Bob"},
+        {"type": "participant_muted", "participant_id": again.id, "muted": True},
+        {"type": "mute_held", "participant_id": again.id, "held": True},
+    ]
+    assert guarded.events[-1] == MuteChanged("room", again.id, True, at=0.0)
+    assert again.take() == []
+    assert not media.muted
     refused(again, "set_muted", "forbidden", muted=False)
     guarded.rooms.tell_levels(1.0)
     assert again.take() == [
@@ -125,6 +142,54 @@ def test_who_was_removed_cannot_come_back_while_the_room_lasts(guarded: Lab) -> 
     refused(again, "resume_room", "not_found", resume_token=resume_token)
     ada.ask("leave_room")
     again.join(token=token)
+
+
+def test_it_holds_for_all_windows_of_one_person(guarded: Lab) -> None:
+    ada, bob, cyd = _join(guarded, "Ada", admin=True), _join(guarded, "Bob"), _join(guarded, "Cyd")
+    twin = _join(guarded, "Bob")
+    media = twin.publish()
+
+    ada.feed(f'{{"type": "mute_participant", "participant_id": "{bob.id}", "muted": true}}')
+    assert media.muted
+    told = [(news["type"], news["participant_id"]) for news in cyd.take()]
+    assert sorted(told) == sorted(
+        (type, client.id) for type in ("participant_muted", "mute_held") for client in (bob, twin)
+    )
+    refused(twin, "set_muted", "forbidden", muted=False)
+    ada.feed(f'{{"type": "mute_participant", "participant_id": "{twin.id}", "muted": false}}')
+    assert bob.ask("set_muted", muted=False)["muted"] is False
+    assert cyd.ask("set_muted", muted=False)["muted"] is False
+
+    guarded.take_all()
+    ada.feed(f'{{"type": "remove_participant", "participant_id": "{bob.id}"}}')
+    assert bob.closed == twin.closed == (1008, "removed from the room")
+    told = [(news["type"], news["participant_id"]) for news in cyd.take() if "part" in news["type"]]
+    assert sorted(told) == sorted(
+        (type, client.id)
+        for type in ("participant_removed", "participant_left")
+        for client in (bob, twin)
+    )
+    assert guarded.rooms.participant_count == 2
+
+
+def test_a_moderator_never_acts_on_themselves_in_another_window(guarded: Lab) -> None:
+    ada, other = _join(guarded, "Ada", admin=True), _join(guarded, "Ada", admin=True)
+
+    ada.feed(f'{{"type": "remove_participant", "participant_id": "{other.id}"}}')
+    assert other.closed is not None
+    assert ada.closed is None
+    assert ada.ask("get_stats")["type"] == "stats"
+
+
+def test_nobody_without_an_identity_is_taken_for_another() -> None:
+    room = Lab().rooms.enter("room")[0]
+    moderator = Participant("Ada", lambda message: None, Grants("ada", admin=True))
+    guests = [Participant(name, lambda message: None) for name in ("Bob", "Cyd")]
+    for participant in (moderator, *guests):
+        room.join(participant)
+
+    removed, _ = room.remove(moderator, guests[0].id)
+    assert removed == guests[:1]
 
 
 def test_somebody_who_is_away_can_be_removed(guarded: Lab) -> None:

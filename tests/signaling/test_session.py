@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from signaling.messages import Reason
+from signaling.messages import Reason, ServerMessage, Stats
 from signaling.session import MAX_DEBT, MESSAGE_BURST, MESSAGE_RATE
 from tests.signaling.lab import Client, Lab, answer, candidate
 
@@ -84,6 +84,22 @@ def test_an_unexpected_fault_is_answered_logged_once_and_over(
     assert record.exc_info[0] is ZeroDivisionError
     assert bob.take() == []
     ada.publish()
+
+
+def test_a_reply_that_cannot_be_written_is_answered_by_internal(
+    lab: Lab, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, send = lab.joined("Ada"), Client.send
+
+    def fragile(client: Client, message: ServerMessage) -> None:
+        if isinstance(message, Stats):
+            raise UnicodeEncodeError("utf-8", "\ud83d", 0, 1, "surrogates not allowed")
+        send(client, message)
+
+    monkeypatch.setattr(Client, "send", fragile)
+    assert ada.ask("get_stats")["code"] == "internal"  # with its id, too
+    assert "a reply could not be sent" in caplog.text
+    assert ada.ask("set_muted", muted=True)["type"] == "participant_muted"
 
 
 def test_what_comes_after_the_end_is_not_handled(lab: Lab) -> None:

@@ -164,6 +164,13 @@ class Writer:
                 )
             self.working = False
             self.dropped += count  # last: who waits for it sees the rest
+        except Exception:
+            # A row that cannot be bound, and what else is our own fault: the thread goes on.
+            logger.exception("the history cannot be written; calls go on, it is tried again")
+            self._behind, self.working = True, False
+            self._retry_at = time.monotonic() + RETRY_INTERVAL
+            self._let_go()
+            self.dropped += count
         else:
             if not self.working:
                 logger.warning("the history is written again")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from signaling.events import RoomEnded
+from signaling.events import ParticipantJoined, ParticipantLeft, RoomEnded, RoomStarted
 from signaling.monitoring.history import Busy, History, Unavailable, queries, reader, writer
 from signaling.monitoring.history.reader import Question
 from tests.signaling.monitoring.fixtures import until
@@ -273,6 +273,30 @@ async def test_a_flood_is_dropped_and_counted(path: Path, monkeypatch: pytest.Mo
         await feeder.settled()
         assert feeder.history.dropped >= 400
         assert feeder.history.working
+
+
+async def test_a_fact_that_cannot_be_bound_does_not_end_the_thread(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with _opened(path) as feeder:
+        feeder.events(RoomStarted("a", at=BEGIN))
+        feeder.events(ParticipantJoined("a", "ada", "Ada\ud83d", at=BEGIN))
+        await feeder.settled()
+        assert feeder.history.dropped > 0
+        feeder.events(ParticipantLeft("a", "ada", "left", at=BEGIN))
+        await feeder.settled()
+        assert "UnicodeEncodeError" in caplog.text
+        at = BEGIN + 20
+
+        def again() -> bool:
+            feeder.window(at, sample("a", "bob", quality(at)))
+            return feeder.history.working
+
+        await until(again)
+        await feeder.settled()
+        feeder.events(*conversation("b", BEGIN + 30))
+        await feeder.settled()
+        assert {each["room"] for each in await _rooms(feeder.history)} == {"a", "b"}
 
 
 async def test_the_file_is_for_its_owner_only(path: Path, feeder: Feeder) -> None:
