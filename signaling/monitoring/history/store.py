@@ -34,6 +34,10 @@ MAX_LOG_SIZE = 4 * 2**20
 SIZE_PART = 20
 """The oldest twentieth of all participations goes at once when there is no room."""
 
+GIVE_BACK_PAGES, GIVE_BACK_ROUNDS = 512, 8
+"""Free pages that go back to the disk in one transaction, which the write-ahead log has to hold, and
+transactions of that kind in a row."""
+
 
 class Unusable(Exception):
     """A file that cannot be used, and not because it is broken: another process has it, or there is no
@@ -85,7 +89,20 @@ class Store:
         if self.size() > FULL * room:
             while self.size() > LOW * room and self._delete_oldest():
                 pass
-        self._database.execute("PRAGMA incremental_vacuum")
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Give free pages back to the disk, some megabytes at most: the rest is for the next time."""
+        for _ in range(GIVE_BACK_ROUNDS):
+            pages = min(self._number("PRAGMA freelist_count"), GIVE_BACK_PAGES)
+            if not pages:
+                return
+            with self._database:
+                self._database.execute("BEGIN")
+                for _ in range(pages):
+                    # One at a time: Python steps once through a statement that has no columns, and each
+                    # step frees one page.
+                    self._database.execute("PRAGMA incremental_vacuum(1)").fetchall()
 
     def _delete_oldest(self) -> bool:
         """Delete the oldest part; False where there is nothing to delete."""

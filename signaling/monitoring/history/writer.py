@@ -1,6 +1,7 @@
 """The thread that writes the history: a bounded queue before it, and no fault behind it that gets out.
 
-The event loop puts facts in and goes on. When the queue is full, what comes is dropped and counted.
+The event loop puts facts in and goes on. When the queue is full, what comes is dropped and counted;
+what matters less, and what is large, gives way before.
 When the file cannot be written (a full disk, a lost folder), it is tried again now and then; who is in
 a room by then is entered anew, so that only what happened in between is missing.
 """
@@ -8,14 +9,16 @@ a room by then is entered anew, so that only what happened in between is missing
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from signaling import events
 from signaling.events import Event
 from signaling.monitoring.history.book import Book, Row
 from signaling.monitoring.history.store import Store, Unusable, is_broken
@@ -26,6 +29,17 @@ logger = logging.getLogger(__name__)
 
 MAX_WAITING = 20_000
 """Facts that wait to be written: minutes of a busy server."""
+
+MAX_WINDOWS = 30
+"""Windows among them, five minutes: each may have megabytes."""
+
+MINOR = (
+    events.ConsumerStarted,
+    events.ConsumerStopped,
+    events.MuteChanged,
+    events.NetworkChanged,
+)
+"""Facts that give way when the queue is half full, so that who was there, and when, is not lost."""
 
 MAX_BATCH = 2000
 """Facts in one transaction."""
@@ -47,14 +61,18 @@ _LOAD = """INSERT OR REPLACE INTO load (at, interval, rooms, participants, cpu, 
     VALUES (:at, :interval, :rooms, :participants, :cpu, :busiest_thread, :loop_delay,
     :received, :forwarded, :dropped, :overload, :score, :worst)"""
 
-_Work = Callable[[], list[Row]]
+
+class _Work(NamedTuple):
+    """What waits. rows: makes what is to be written."""
+
+    rows: Callable[[], list[Row]]
+    is_window: bool = False
 
 
 class Writer:
     """Writes. path, max_bytes: of the file; max_age: seconds that something is kept. clock: Unix seconds.
 
-    written, dropped: facts so far, by when they were put in. working: False while the file cannot be
-    written.
+    written: facts so far, by when they were put in. working: False while the file cannot be written.
     """
 
     def __init__(
@@ -65,7 +83,6 @@ class Writer:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.written = 0
-        self.dropped = 0
         self.working = True
         self._path = path
         self._max_bytes = max_bytes
@@ -74,12 +91,22 @@ class Writer:
         self._queue: queue.Queue[_Work | None] = queue.Queue(MAX_WAITING)
         self._book = Book()
         self._store: Store | None = None
+        # Each is counted by one thread only.
+        self._refused = 0
+        self._lost = 0
+        self._windows_put = 0
+        self._windows_done = 0
         self._behind = False  # rows were lost: enter everybody anew
         self._broken = threading.Event()
         self._retry_at = 0.0
-        self._prune_at = 0.0
+        self._prune_at = -math.inf
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
         self._started = False
+
+    @property
+    def dropped(self) -> int:
+        """Facts that were not written: too much waited, or the file could not be written."""
+        return self._refused + self._lost
 
     def start(self) -> None:
         """Begin; the file is opened on the thread."""
@@ -98,35 +125,44 @@ class Writer:
 
     def put_event(self, session: str, event: Event) -> None:
         """Write a fact of the session with this key; drops it when too much waits."""
-        self._put(lambda: self._book.write(session, event))
+        if isinstance(event, MINOR) and self._queue.qsize() >= self._queue.maxsize // 2:
+            self._refused += 1
+            return
+        self._put(_Work(lambda: self._book.write(session, event)))
 
     def put_window(
         self, samples: list[ParticipantSample], load: Load, rooms: int, participants: int
     ) -> None:
         """Write ten seconds of everybody and of the server; drops them when too much waits."""
+        if self._windows_put - self._windows_done >= MAX_WINDOWS:
+            self._refused += 1
+            return
 
         def work() -> list[Row]:
             rows = list(self._book.window(samples, load.at))
             return [*rows, _load_row(self._book.scores, load, rooms, participants)]
 
-        self._put(work)
+        if self._put(_Work(work, is_window=True)):
+            self._windows_put += 1
 
     def report_broken(self) -> None:
         """A reader found that the file is broken."""
         self._broken.set()
 
-    def _put(self, work: _Work) -> None:
+    def _put(self, work: _Work) -> bool:
         try:
             self._queue.put_nowait(work)
         except queue.Full:
-            self.dropped += 1
+            self._refused += 1
+            return False
+        return True
 
     # From here on, on the thread.
 
     def _run(self) -> None:
         try:
             going = True
-            self._commit([], 0)
+            self._commit([])
             while going:
                 batch = [self._queue.get()]
                 if batch[0] is not None:
@@ -135,47 +171,47 @@ class Writer:
                     batch.append(self._queue.get())
                 going = None not in batch
                 works = [work for work in batch if work is not None]
-                self._commit([row for work in works for row in self._rows(work)], len(works))
+                done = self._commit([row for work in works for row in self._rows(work)])
+                self._windows_done += sum(work.is_window for work in works)
+                # Last: who waits for it sees the rest.
+                if done:
+                    self.written += len(works)
+                else:
+                    self._lost += len(works)
         finally:
             if self._store is not None:
                 self._store.close()
 
     def _rows(self, work: _Work) -> list[Row]:
         try:
-            return work()
+            return work.rows()
         except Exception:
             logger.exception("a fact could not be entered into the history")
             return []
 
-    def _commit(self, rows: list[Row], count: int) -> None:
-        """Write rows, or count them as dropped."""
+    def _commit(self, rows: list[Row]) -> bool:
+        """Write rows; False when they are lost."""
         if self._store is None and time.monotonic() < self._retry_at:
-            self.dropped += count
-            return
+            return False
         try:
             self._write(rows)
         except (sqlite3.Error, OSError, Unusable) as error:
-            self._behind = True
-            self._retry_at = time.monotonic() + RETRY_INTERVAL
-            self._let_go()
             if self.working:
                 logger.error(
                     "the history cannot be written: %s; calls go on, it is tried again", error
                 )
-            self.working = False
-            self.dropped += count  # last: who waits for it sees the rest
         except Exception:
             # A row that cannot be bound, and what else is our own fault: the thread goes on.
             logger.exception("the history cannot be written; calls go on, it is tried again")
-            self._behind, self.working = True, False
-            self._retry_at = time.monotonic() + RETRY_INTERVAL
-            self._let_go()
-            self.dropped += count
         else:
             if not self.working:
                 logger.warning("the history is written again")
             self.working = True
-            self.written += count
+            return True
+        self._behind, self.working = True, False
+        self._retry_at = time.monotonic() + RETRY_INTERVAL
+        self._let_go()
+        return False
 
     def _write(self, rows: list[Row]) -> None:
         if self._store is None:
@@ -183,7 +219,7 @@ class Writer:
         if self._broken.is_set():
             self._broken.clear()
             self._begin_anew(self._store, "a reader met broken pages")
-        if self._clock() >= self._prune_at:
+        if time.monotonic() >= self._prune_at:  # the clock of the day may be set back
             self._prune(self._store)
         try:
             self._write_all(self._store, rows)
@@ -209,9 +245,8 @@ class Writer:
         self._behind = True
 
     def _prune(self, store: Store) -> None:
-        now = self._clock()
-        self._prune_at = now + PRUNE_INTERVAL
-        store.prune(now - self._max_age)
+        self._prune_at = time.monotonic() + PRUNE_INTERVAL
+        store.prune(self._clock() - self._max_age)
 
     def _let_go(self) -> None:
         store, self._store = self._store, None

@@ -327,6 +327,27 @@ async def test_what_is_old_goes(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert await feeder.history.ask(old) == [0, 0, 0]
 
 
+async def test_what_is_old_goes_after_the_clock_was_set_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    year = 365 * 86_400.0
+    times = [BEGIN + year]
+    monkeypatch.setattr(writer, "PRUNE_INTERVAL", 0.0)
+    history = History(path, 30, 64, lambda: times[-1])
+    history.start()
+    feeder = Feeder(history)
+    try:
+        feeder.window(BEGIN + year)
+        await feeder.everything_written()
+        times.append(BEGIN + 3600)
+        await talk(feeder, "old", BEGIN - year)
+        feeder.window(BEGIN)  # what is written after it takes it away
+        await feeder.everything_written()
+        assert await _rooms(history) == []
+    finally:
+        await history.close()
+
+
 async def test_the_file_stays_within_its_size(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mebibytes = 5  # of which four are for the log
     monkeypatch.setattr(writer, "PRUNE_INTERVAL", 1e9)  # by what does not fit, not by the clock
@@ -340,6 +361,8 @@ async def test_the_file_stays_within_its_size(path: Path, monkeypatch: pytest.Mo
             for window in range(60):
                 now = at + 10 * window
                 feeder.window(now, *(sample(room, person, quality(now)) for person in people))
+                if window % writer.MAX_WINDOWS == writer.MAX_WINDOWS - 1:
+                    await feeder.settled()
             for person in people:
                 feeder.events(*left(room, person, at + 700))
             feeder.events(RoomEnded(room, at=at + 700))

@@ -1,0 +1,59 @@
+"""What waits to be written is bounded, and what matters less gives way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from signaling import events
+from signaling.monitoring.history import History, writer
+from tests.signaling.monitoring.history.course import BEGIN, Feeder, hears, load
+
+MINOR = [
+    hears("a", "ada", "bob", BEGIN),
+    events.ConsumerStopped("a", "ada", "ada-bob", "bob-up", "closed", at=BEGIN),
+    events.MuteChanged("a", "ada", True, at=BEGIN),
+    events.NetworkChanged("a", "ada", "ada-up", "restart", at=BEGIN),
+]
+
+
+@pytest.fixture
+def waiting(path: Path, monkeypatch: pytest.MonkeyPatch) -> writer.Writer:
+    """One that has not begun to write."""
+    monkeypatch.setattr(writer, "MAX_WAITING", 8)
+    return writer.Writer(path, 2**26, 1e9)
+
+
+def test_minor_facts_give_way_to_those_of_rooms_and_people(waiting: writer.Writer) -> None:
+    for event in MINOR:
+        waiting.put_event("s", event)
+    assert waiting.dropped == 0
+    for event in MINOR:
+        waiting.put_event("s", event)
+    assert waiting.dropped == 4
+    for _ in range(4):
+        waiting.put_event("s", events.ParticipantLeft("a", "ada", "left", at=BEGIN))
+    assert waiting.dropped == 4
+    waiting.put_event("s", events.RoomEnded("a", at=BEGIN))
+    assert waiting.dropped == 5
+
+
+def test_few_windows_wait(waiting: writer.Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "MAX_WINDOWS", 3)
+    for number in range(5):
+        waiting.put_window([], load(BEGIN + number), 1, 0)
+    assert waiting.dropped == 2
+    waiting.put_event("s", events.RoomStarted("a", at=BEGIN))
+    assert waiting.dropped == 2
+
+
+async def test_windows_that_are_written_make_room(
+    history: History, feeder: Feeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MAX_WINDOWS", 3)
+    for round in range(4):
+        for number in range(3):
+            feeder.window(BEGIN + 10 * round + number)
+        await feeder.everything_written()
+    assert history.written == 12
