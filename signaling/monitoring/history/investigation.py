@@ -9,12 +9,15 @@ from signaling.monitoring.diagnosis import Call, Cause, Diagnosis, Point, Strain
 from signaling.monitoring.history import queries
 from signaling.monitoring.history.book import UP
 from signaling.monitoring.history.queries import Json, Row
-from signaling.monitoring.history.reader import Question
+from signaling.monitoring.history.reader import Busy, Question
 from signaling.monitoring.meters import Quality
 from signaling.monitoring.quality import mouth_to_ear_delay
 
 SAME_TIME = 7.0
 """Seconds between the ends of two intervals that stand for the same ten seconds."""
+
+MAX_RECORDS = 300_000
+"""In memory for one question, of ten seconds of one connection each: about a hundred megabytes."""
 
 CHANGES = ("restarted", "address_changed", "resumed")
 """Kinds of events that say that a network changed."""
@@ -49,7 +52,8 @@ def room(question: Question, session: str) -> Json | None:
 
 
 class _Case:
-    """One session: everybody's uplinks are read once, since everybody else is judged by them, too."""
+    """One session: everybody's uplinks are read once, and kept, since everybody else is judged by them,
+    too. Of all the rest one person's is in memory at a time."""
 
     def __init__(self, question: Question, session: str) -> None:
         self.people = queries.participations(question, session)
@@ -57,14 +61,17 @@ class _Case:
         self._names = {row["key"]: row["name"] for row in self.people}
         self._ids = {row["key"]: row["id"] for row in self.people}
         self._uplinks: dict[str, list[Quality]] = {}
-        self._curves: dict[int, dict[int, list[Quality]]] = {}
+        self._kept = 0  # records of uplinks
+        self._own = 0  # records of who is looked at
 
     def call(self, row: Row) -> Call:
-        """All that is known of one person's call."""
+        """All that is known of one person's call. Raises Busy when that is too much."""
         connections = self._question.database.execute(
             "SELECT * FROM connections WHERE participation = ? ORDER BY started_at", (row["id"],)
         ).fetchall()
-        curves = self._curves_of(row["id"])
+        self._own = 0
+        curves = self._curves(row["id"])
+        self._own = sum(map(len, curves.values()))
         points = [
             self._point(connection, quality)
             for connection in connections
@@ -122,14 +129,19 @@ class _Case:
         numbers = self._question.database.execute(
             "SELECT number FROM connections WHERE participation = ? AND direction = ?", (id, UP)
         ).fetchall()
-        curves = self._curves_of(id)
-        found = [quality for (number,) in numbers for quality in curves.get(number, [])]
+        curves = self._curves(id, {number for (number,) in numbers})
+        found = [quality for curve in curves.values() for quality in curve]
+        self._kept += len(found)
         return sorted(found, key=lambda quality: quality.at)
 
-    def _curves_of(self, id: int) -> dict[int, list[Quality]]:
-        curves = self._curves.get(id)
-        if curves is None:
-            curves = self._curves[id] = queries.curves_of(self._question, id)
+    def _curves(self, id: int, numbers: set[int] | None = None) -> dict[int, list[Quality]]:
+        """What a person's connections did, all of them or those of these numbers."""
+        curves: dict[int, list[Quality]] = {}
+        records = queries.records_of(self._question, id, numbers)
+        for count, (number, quality) in enumerate(records, self._kept + self._own + 1):
+            if count > MAX_RECORDS:
+                raise Busy
+            curves.setdefault(number, []).append(quality)
         return curves
 
     def _changes(self, id: int) -> list[float]:

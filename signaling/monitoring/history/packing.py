@@ -12,7 +12,7 @@ below what can be heard: loss to 0.002 %, times to 0.1 ms (6.5 s at most), bitra
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 
 from signaling.monitoring.meters import Quality
@@ -101,14 +101,19 @@ def unpack_window(at: float, data: bytes) -> Window:
     )
 
 
-def unpack_records(at: float, data: bytes) -> Iterator[tuple[int, Quality]]:
-    """The connections by their number. Raises ValueError for bytes of another version."""
+def unpack_records(
+    at: float, data: bytes, numbers: Container[int] | None = None
+) -> Iterator[tuple[int, Quality]]:
+    """The connections by their number. numbers: of those that are wanted, None for all. Raises ValueError
+    for bytes of another version."""
     interval = unpack_window(at, data).interval
     body = data[_HEAD.size :]
     usable = len(body) - len(body) % _RECORD.size
     for number, loss, jitter, trip, packets, bitrate, gaps, score in _RECORD.iter_unpack(
         body[:usable]
     ):
+        if numbers is not None and number not in numbers:
+            continue
         yield (
             number,
             Quality(

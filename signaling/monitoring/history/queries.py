@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from signaling.monitoring.history.book import UP
@@ -168,10 +168,17 @@ def participation_json(row: Row) -> Json:
 def curves_of(question: Question, participation: int) -> dict[int, list[Quality]]:
     """The curve of each connection of a participation, by its number."""
     curves: dict[int, list[Quality]] = {}
-    for row in _windows(question, [participation]):
-        for number, quality in unpack_records(row["at"], row["data"]):
-            curves.setdefault(number, []).append(quality)
+    for number, quality in records_of(question, participation):
+        curves.setdefault(number, []).append(quality)
     return curves
+
+
+def records_of(
+    question: Question, participation: int, numbers: Container[int] | None = None
+) -> Iterator[tuple[int, Quality]]:
+    """The same in the order of time. numbers: of the connections that are wanted, None for all."""
+    for row in _windows(question, [participation]):
+        yield from unpack_records(row["at"], row["data"], numbers)
 
 
 def windows_of(question: Question, participation: int) -> list[Window]:

@@ -9,7 +9,7 @@ import pytest
 
 from signaling import events
 from signaling.monitoring.archive import Archive
-from signaling.monitoring.history import History, exports, investigation, queries
+from signaling.monitoring.history import Busy, History, exports, investigation, queries
 from signaling.monitoring.history.reader import Question
 from signaling.monitoring.parameters import ApiError, Parameters
 from tests.signaling.monitoring.history.course import (
@@ -264,6 +264,20 @@ async def test_the_likely_cause(feeder: Feeder) -> None:
     json.dumps(room)
     assert await feeder.history.ask(lambda ask: investigation.participation(ask, "x")) is None
     assert await feeder.history.ask(lambda ask: investigation.room(ask, "x")) is None
+
+
+async def test_a_diagnosis_is_bounded(feeder: Feeder, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = await talk(feeder, windows=5)
+    # Two uplinks are kept, and one person's ten records are looked at besides.
+    monkeypatch.setattr(investigation, "MAX_RECORDS", 20)
+    assert await feeder.history.ask(lambda ask: investigation.room(ask, session)) is not None
+    monkeypatch.setattr(investigation, "MAX_RECORDS", 19)
+    with pytest.raises(Busy):
+        await feeder.history.ask(lambda ask: investigation.room(ask, session))
+    monkeypatch.setattr(investigation, "MAX_RECORDS", 9)
+    with pytest.raises(Busy):
+        await feeder.history.ask(lambda ask: investigation.participation(ask, "bob"))
+    assert await feeder.history.ask(lambda ask: exports.room(ask, session)) is not None
 
 
 async def test_a_speakers_own_loss_is_found_at_who_hears_it(feeder: Feeder) -> None:
