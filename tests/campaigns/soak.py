@@ -24,8 +24,9 @@ from tests.campaigns.inspected_server import Inspection
 from tests.campaigns.people import Crowd, Person, Refused
 
 ROOMS = 6
-WARM_UP = 0.1
-"""Share of the time that is before the first look: caches and allocators take what they want."""
+WARM_UP = 0.5
+"""Of the time, as much again before the first look: caches and allocators take what they want in the first
+quarter of an hour."""
 
 SETTLE = 35.0
 """Seconds until what somebody left who vanished is gone for good: consent takes 30 to expire."""
