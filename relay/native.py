@@ -14,6 +14,7 @@ import importlib
 import itertools
 import os
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -44,7 +45,11 @@ MAX_THREADS = 16
 """As many as the C code has room for."""
 
 MAX_CONTROL_BATCH = 64
-"""Datagrams that one wake-up of the event loop takes, so that a flood leaves it its turn."""
+"""Datagrams that are taken at once."""
+
+MAX_CONTROL_SECONDS = 0.004
+"""How long one wake-up of the event loop goes on taking them, so that a flood leaves it its turn. It is no
+number of them: a loop with much to do takes its time for a turn, and the ring fills meanwhile."""
 
 MAX_PATHS = 8192
 """Paths of one socket that are kept ready. More came only if strangers sent from as many addresses; then
@@ -309,15 +314,19 @@ class NativePlane:
     def _readable(self, thread: int) -> None:
         upcall = self._plane.upcall(thread)
         os.eventfd_read(upcall)
-        batch = self._plane.control(thread, MAX_CONTROL_BATCH)
-        if len(batch) == MAX_CONTROL_BATCH:
-            os.eventfd_write(upcall, 1)  # there may be more
         for number in self._plane.gaps(thread):
             source = self._with_gaps.get(number)
             if source is not None and source.on_gap is not None:
                 source.on_gap()
-        for port, name, datagram in batch:
-            self._control(self._paths[port].get(name) or self._path(port, name), datagram)
+        end = time.monotonic() + MAX_CONTROL_SECONDS
+        while batch := self._plane.control(thread, MAX_CONTROL_BATCH):
+            for port, name, datagram in batch:
+                self._control(self._paths[port].get(name) or self._path(port, name), datagram)
+            if len(batch) < MAX_CONTROL_BATCH:
+                return
+            if time.monotonic() > end:
+                os.eventfd_write(upcall, 1)  # there may be more
+                return
 
     def _path(self, port: int, name: bytes) -> Path:
         """What a datagram travelled, told by the kernel's name of its sender."""

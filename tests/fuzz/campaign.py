@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 PLANE = "plane"
 """The native media plane's C code has a fuzzer of its own, `scripts/fuzz`."""
 
-GRACE = 120
+GRACE = 300
 """Seconds beyond its time until a worker is killed: it imports, reads its corpus, and finishes an input."""
 
 _PROGRESS = re.compile(r"#(\d+)\s.* cov: (\d+)")

@@ -65,6 +65,7 @@ def main() -> None:
             f"-max_total_time={arguments.seconds}",
             f"-max_len={target.max_length}",
             f"-timeout={PATIENCE}",
+            f"-report_slow_units={PATIENCE}",
             f"-rss_limit_mb={MEMORY_LIMIT}",
             f"-artifact_prefix={arguments.artifacts}/",
             f"-seed={arguments.seed}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import math
 import os
@@ -18,7 +19,7 @@ from relay.latency import BUCKETS_PER_OCTAVE, SMALLEST
 from relay.native import AVAILABLE, NativePlane
 from relay.srtp import function_address
 
-from .media import IPV4, IPV6, Studio, frame, open_studio
+from .media import IPV4, IPV6, STUN, Studio, frame, open_studio
 from .test_native_threads import TwoThreads
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="the native plane was not built")
@@ -34,6 +35,23 @@ LONG_NAME = pack_sockaddr(Address(IPV6, 9))
 async def studio() -> AsyncIterator[Studio]:
     async with open_studio(TwoThreads) as opened:
         yield opened
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(60.0, [200]), (0.0, [64, 128, 192, 200])])
+async def test_a_flood_of_control_leaves_the_event_loop_its_turn(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, seconds: float, taken: list[int]
+) -> None:
+    monkeypatch.setattr("relay.native.MAX_CONTROL_SECONDS", seconds)
+    peer = studio.peer()
+    for index in range(200):
+        studio.plane.inject(peer.path, STUN + bytes([index]), 1.0)
+    turns = [0]
+    while turns[-1] < 200:
+        await asyncio.sleep(0)
+        if len(studio.control) > turns[-1]:
+            turns.append(len(studio.control))
+    assert turns[1:] == taken
+    assert [datagram[-1] for _, datagram in studio.control] == list(range(200))
 
 
 def new_plane(threads: int = 1) -> Any:
