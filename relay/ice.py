@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 import string
 import struct
@@ -38,6 +39,7 @@ from . import binding
 from .address import Address, Path
 from .binding import IntegrityKey
 from .consent import Consent
+from .outreach import Acquaintances, Outreach
 from .parameters import IceCandidate, IceParameters
 from .roaming import PROBE_INTERVAL, Roaming, Step
 from .screening import Budget, screen
@@ -85,7 +87,8 @@ class IceMux:
     """All agents of a relay, and the way from a STUN datagram to the one it is for.
 
     send: puts a datagram on a path. drop: counts one that is for nobody. timers: when consent is asked
-    for. selected: who has media on a path.
+    for. selected: who has media on a path. withheld: checks to addresses that were only named, which were
+    too many (`outreach.py`).
     """
 
     def __init__(
@@ -99,6 +102,8 @@ class IceMux:
         self.timers = timers
         self.transactions: dict[bytes, _Protocol] = {}
         self.selected: dict[Path, IceAgent] = {}
+        self.outreach = Outreach()
+        self.withheld = 0
         self._agents: dict[str, IceAgent] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -251,6 +256,7 @@ class IceAgent:
             self.observer.forgotten(forgotten)
         self.observer.validated(path)
         remote = (path.remote.host, path.remote.port)
+        protocol.acquaintances.heard(remote)
         self._connection.request_received(message, remote, protocol)
         protocol.repeat(remote, now)
         asks_nothing_else = (
@@ -390,7 +396,11 @@ class _VirtualTransport(asyncio.DatagramTransport):
         self._mux = mux
 
     def sendto(self, data: Any, addr: Any = None) -> None:
-        self._mux.send(Path(self._protocol.local, Address(*addr)), bytes(data))
+        datagram = bytes(data)
+        if datagram.startswith(binding.REQUEST) and not self._protocol.may_check(addr):
+            self._mux.withheld += 1
+            return
+        self._mux.send(Path(self._protocol.local, Address(*addr)), datagram)
 
     def close(self) -> None:
         self._protocol.connection_lost(None)
@@ -416,6 +426,7 @@ class _Protocol(StunProtocol):
             type="host",
         )
         self._running: dict[tuple[str, int], tuple[stun.Message, float]] = {}
+        self.acquaintances = Acquaintances(mux.outreach)
         self.connection_made(_VirtualTransport(self, mux))
 
     async def request(
@@ -436,10 +447,20 @@ class _Protocol(StunProtocol):
             del self._mux.transactions[request.transaction_id]
             if self._running.get(addr, (None,))[0] is request:
                 del self._running[addr]
+        if answer[1] == addr:
+            self.acquaintances.answered(addr)
         elapsed = loop.time() - started
         if elapsed < stun.RETRY_RTO:  # a later answer may be one to the repeated request
             self._connection.agent.round_trip_time = elapsed
         return answer
+
+    def may_check(self, addr: tuple[str, int]) -> bool:
+        """Whether a check may go there now. One that may not goes as soon as the peer is heard."""
+        if self.acquaintances.may_check(addr, asyncio.get_running_loop().time()):
+            return True
+        if addr in self._running:
+            self._running[addr] = self._running[addr][0], -math.inf
+        return False
 
     def repeat(self, addr: tuple[str, int], now: float) -> None:
         """The peer is there: do not wait for the next retransmission of a check that is running, which may
@@ -490,7 +511,9 @@ class _Connection(aioice.Connection):
 
     def forget(self, path: Path) -> None:
         """Check a path of the peer's no more, and forget its address unless it was signaled."""
-        local, remote = self.protocol_at(path.local), tuple(path.remote)
+        local, remote = self.protocol_at(path.local), (path.remote.host, path.remote.port)
+        if local is not None:
+            local.acquaintances.forget(remote)
         for pair in [item for item in self._check_list if item.remote_addr == remote]:
             if pair.protocol is local:
                 if pair.task is not None:

@@ -35,7 +35,7 @@ from .placement import Placement
 from .plane import Control, MediaPlane, Stage
 from .publisher import Publisher
 from .router import Router
-from .stats import RelayStats
+from .stats import DropReason, RelayStats
 
 C = TypeVar("C", bound=Connection)
 
@@ -185,6 +185,9 @@ class Relay:
         """Counters since the start, and what there is now."""
         plane = self._router.plane.counters()
         publishers = sum(isinstance(connection, Publisher) for connection in self._connections)
+        unsent = Counter(plane.control_unsent)
+        if self._router.ice.withheld:
+            unsent[DropReason.CHECK_WITHHELD] = self._router.ice.withheld
         return RelayStats(
             publishers=publishers,
             consumers=len(self._connections) - publishers,
@@ -193,10 +196,10 @@ class Relay:
             rtp_packets_received=plane.rtp_packets_received,
             packets_forwarded=plane.packets_forwarded,
             forward_latency=plane.forward_latency,
-            drops=dict(self._router.drops + Counter(plane.drops) + Counter(plane.control_unsent)),
+            drops=dict(self._router.drops + Counter(plane.drops) + unsent),
             rtp_packets_accepted=plane.rtp_packets_accepted,
             control_used={kind.name.lower(): n for kind, n in self._router.used.items()},
-            control_unsent=plane.control_unsent,
+            control_unsent=dict(unsent),
             packets_retransmitted=plane.packets_retransmitted,
             packets_recovered=plane.packets_recovered,
             retransmissions_refused=dict(self._router.refusals),

@@ -65,6 +65,8 @@ class DropReason(StrEnum):
     """The socket's send buffer had no room."""
     SEND_FAILED = "send_failed"
     """The system refused to send."""
+    CHECK_WITHHELD = "check_withheld"
+    """A check of ours to an address that was only named, beyond what such get (`outreach.py`)."""
 
 
 COPY_REASONS = frozenset(
@@ -73,9 +75,10 @@ COPY_REASONS = frozenset(
         DropReason.INBOX_FULL,
         DropReason.SEND_BUFFER_FULL,
         DropReason.SEND_FAILED,
+        DropReason.CHECK_WITHHELD,
     }
 )
-"""What happens to a copy on its way to a consumer, and is counted once for each; all others happen to a
+"""What happens to a copy on its way to a consumer, or to a datagram of our own; all others happen to a
 datagram that came. So each datagram that came is one of: RTP that was accepted, control that was used, or
 dropped; and each copy of an accepted one was forwarded, or dropped."""
 
@@ -169,7 +172,7 @@ class RelayStats:
 
     datagrams_received = rtp_packets_accepted + the sum of control_used + that of the drops that are none of
     `COPY_REASONS`, once everything that came was looked at. control_used: STUN, DTLS and RTCP, by protocol.
-    control_unsent: our own of these that the system did not take, by why; the drops include them.
+    control_unsent: our own of these that were not sent, by why; the drops include them.
     packets_retransmitted: of the forwarded ones, those that were sent again because a consumer asked.
     packets_recovered: lost on the way from a publisher, and restored from the redundancy of later ones;
     each was forwarded to those consumers who need it. retransmissions_refused: asked for in vain, and why.

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from relay import ice
 from relay.address import Address, Path
 from relay.ice import IceAgent, IceMux
+from relay.outreach import HOST_BURST, HOST_RATE
 from relay.parameters import IceParameters
 from relay.roaming import MAX_PATHS
 from relay.stats import DropReason
@@ -611,6 +612,56 @@ def hostile(peer: Peer) -> st.SearchStrategy[bytes]:
         ),
     )
     return st.one_of(st.binary(max_size=100), framed, mutated, signed)
+
+
+class TestVictim:
+    """Somebody whose address others name in their candidates."""
+
+    VICTIM = Address("203.0.113.9", 53)
+
+    async def _name(self, network: Network, connections: int) -> list[IceAgent]:
+        agents = []
+        for _ in range(connections):
+            agent = network.mux.create_agent([LOCAL], Observed().observer())
+            for number in range(ice.MAX_REMOTE_ADDRESSES):
+                agent.add_remote_candidate(candidate(Address(self.VICTIM.host, 53 + number)))
+            agent.start(PEER_PARAMETERS)
+            agents.append(agent)
+        return agents
+
+    async def test_gets_no_more_checks_than_from_one_budget(self, network: Network) -> None:
+        agents = await self._name(network, connections=20)
+        began = asyncio.get_running_loop().time()
+        await until(lambda: network.mux.withheld >= 50)
+        passed = asyncio.get_running_loop().time() - began
+        sent = sum(path.remote.host == self.VICTIM.host for path, _ in network.sent)
+        assert sent <= HOST_BURST + HOST_RATE * passed + 1
+        assert sent >= HOST_BURST
+        assert network.drops == {}  # nothing came that could have been dropped
+        for agent in agents:
+            agent.close()
+        await network.mux.close()
+
+    async def test_delays_nobody_who_is_there(
+        self, network: Network, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(network.mux.outreach, "take", lambda host, now: False)
+        observed = Observed()
+        agent = network.mux.create_agent([LOCAL], observed.observer())
+        peer = Peer(network, agent)
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await until(lambda: network.mux.withheld > 0)
+        assert network.sent == []
+        peer.check()
+        # Answered and checked at once: the next retransmission might be half a minute away.
+        assert [stun.parse_message(datagram).message_class for _, datagram in network.sent] == [
+            stun.Class.RESPONSE,
+            stun.Class.REQUEST,
+        ]
+        await observed.until_selected(PATH)
+        agent.close()
+        await network.mux.close()
 
 
 class TestConsent:

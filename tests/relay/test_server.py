@@ -12,11 +12,14 @@ from relay import (
     AddressError,
     CloseReason,
     DropReason,
+    DtlsRole,
     IceCandidate,
+    IceParameters,
     InvalidStateError,
     ParameterError,
     Relay,
     RelayConfig,
+    TransportParameters,
 )
 from relay.native import AVAILABLE as NATIVE_AVAILABLE
 from tests.integration.light_peer import LightPeer
@@ -247,3 +250,20 @@ class TestClose:
             for datagram in noise:
                 udp.sendto(datagram, address)
             await until(lambda: sum(relay.stats().drops.values()) == len(noise))
+
+    async def test_tells_of_checks_that_it_withheld(
+        self, relay: Relay, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("relay.outreach.Outreach.take", lambda self, host, now: False)
+        publisher = relay.create_publisher()
+        victim = IceCandidate("1", 1, "udp", 2_130_706_431, "127.2.2.2", 9, "host")
+        ice = IceParameters("user", "p" * 22)
+        fingerprint = publisher.local.fingerprints[0]  # of any certificate
+        publisher.connect(
+            TransportParameters(ice, (fingerprint,), DtlsRole.CLIENT, candidates=(victim,))
+        )
+        await until(lambda: DropReason.CHECK_WITHHELD in relay.stats().drops)
+        stats = relay.stats()
+        assert stats.control_unsent == {
+            DropReason.CHECK_WITHHELD: stats.drops[DropReason.CHECK_WITHHELD]
+        }
