@@ -5,9 +5,14 @@
 
     hold             -> held
     lose             held -> waiting
-    take             held or waiting -> held, under a new token
+    take             held or waiting -> held, under a new token; the one before holds as well
+    confirm          the new token has come to its client: the one before is of no use any more
     give_up          the place is gone, and so is its token
     expired          waiting for longer than `grace`: to be given up
+
+The answer that holds the new token may be lost with its socket, and then the client has none but the one
+before. That one holds until the client says anything else by the new socket, and for `UNCONFIRMED` seconds
+at most: whoever gets hold of it afterwards can take nothing over.
 
 A place that waits costs what its participant costs, less the socket: what is told meanwhile is not kept,
 for `room_resumed` tells how things stand.
@@ -27,6 +32,10 @@ from signaling.room import Room
 TOKEN_SIZE = 24
 """Bytes of a token: 192 random bits, where 128 cannot be guessed."""
 
+UNCONFIRMED = 60.0
+"""Seconds that the token which a place was taken by holds, when its client says nothing afterwards: longer
+than the dark takes that a place outlives."""
+
 MAX_WAITING = 10_000
 """Places of a server that wait at the same time; with one more the participant leaves at once."""
 
@@ -34,13 +43,16 @@ MAX_WAITING = 10_000
 @dataclass(eq=False, slots=True)
 class Place:
     """A participant's place in a room. superseded: ends the session that has it; lost_at: since when it
-    waits, None while a session has it."""
+    waits, None while a session has it. used: the token that it was taken by at `taken_at`, while nobody
+    knows whether its client got the next one."""
 
     room: Room
     participant: Participant
     superseded: Callable[[], None]
     digest: bytes
     lost_at: float | None = None
+    used: bytes | None = None
+    taken_at: float = 0.0
 
 
 class Places:
@@ -92,29 +104,44 @@ class Places:
         """Give a place to another session, whose messages go to `send`: the place, its next token, and for
         how many seconds nobody had it. None when no place is kept for this token."""
         # The digest is what is looked up, so that the time it takes tells nothing of any token.
-        place = self._by_digest.get(_digest(token))
-        if place is None:
+        digest = _digest(token)
+        place = self._by_digest.get(digest)
+        if place is None or (digest == place.used and now - place.taken_at >= UNCONFIRMED):
             return None
         lost_at = place.lost_at
         if lost_at is None:
             place.superseded()  # half-open: the client knows before us that its socket is lost
         elif now - lost_at >= self._grace:
             return None  # it is on its way out
-        del self._by_digest[place.digest]
+        self._forget_tokens(place)
         self._waiting.pop(place.participant.id, None)
         next_token, place.digest = _new_token()
-        self._by_digest[place.digest] = place
+        place.used, place.taken_at = digest, now
+        self._by_digest[place.digest] = self._by_digest[digest] = place
         place.lost_at = None
         place.superseded = superseded
         place.participant.send = send
         return place, next_token, 0.0 if lost_at is None else now - lost_at
 
+    def confirm(self, participant: Participant) -> None:
+        """The participant's client has shown that it got what `take` returned."""
+        place = self._by_participant.get(participant.id)
+        if place is not None and place.used is not None:
+            del self._by_digest[place.used]
+            place.used = None
+
     def give_up(self, participant: Participant) -> None:
         """The participant leaves; nothing happens when there is no place of its own."""
         place = self._by_participant.pop(participant.id, None)
         if place is not None:
-            del self._by_digest[place.digest]
+            self._forget_tokens(place)
             self._waiting.pop(participant.id, None)
+
+    def _forget_tokens(self, place: Place) -> None:
+        del self._by_digest[place.digest]
+        if place.used is not None:
+            del self._by_digest[place.used]
+            place.used = None
 
     def expired(self, now: float) -> list[Place]:
         """Those that have waited long enough."""

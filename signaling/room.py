@@ -155,13 +155,16 @@ class Room:
         """
         return _HANDLERS[type(message)](self, participant, message)
 
-    def tell_levels(self, now: float) -> None:
+    def tell_levels(self, now: float, draining: ServerDraining | None = None) -> None:
         """Tell everyone who is heard, once more who just stopped, and who dominates if that is news; to be
-        called ten times a second. now: seconds on any steady clock."""
+        called ten times a second. now: seconds on any steady clock. draining: what everyone else was told
+        while somebody was away."""
         dominant = self._speakers.dominant()
         for participant in self._newcomers:
             if dominant is not None:
                 participant.send(dominant)
+            if draining is not None:
+                participant.send(draining)
             if participant.mute_held:
                 # Who comes back muted is told so, after the reply to its `join_room`.
                 participant.send(ParticipantMuted(participant_id=participant.id, muted=True))
@@ -430,9 +433,9 @@ class Room:
 
     # For both.
 
-    def tell_draining(self, seconds: int) -> None:
+    def tell_draining(self, news: ServerDraining) -> None:
         """Tell everyone that the server is going to stop, in so many seconds at the latest."""
-        self._tell_all(ServerDraining(seconds=seconds))
+        self._tell_all(news)
 
     def _now(self) -> float:
         return self._observers.now()

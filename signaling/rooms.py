@@ -6,6 +6,7 @@ Somebody whose socket is lost stays for a while (`resumption.py`); `expire` take
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 
 from signaling.access import Access, Grants
@@ -13,7 +14,7 @@ from signaling.capacity import Capacity
 from signaling.errors import ErrorCode, SignalingError
 from signaling.events import Observers, RoomEnded, RoomStarted
 from signaling.media import MediaRelay
-from signaling.messages import ParticipantRemoved, Reason, ServerMessage
+from signaling.messages import ParticipantRemoved, Reason, ServerDraining, ServerMessage
 from signaling.participant import Participant
 from signaling.refusals import Refusal, Refusals
 from signaling.resumption import Place, Places
@@ -51,8 +52,7 @@ class Rooms:
         self._observers = observers or Observers()
         self._rooms: dict[str, Room] = {}
         self._places = Places(resume_grace)
-        self.draining = False
-        """Whether nobody may join any more. Who is in stays, and may resume."""
+        self._drained_at: float | None = None
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -66,6 +66,15 @@ class Rooms:
     def waiting_count(self) -> int:
         """Those among them whose socket is lost, and who may come back."""
         return self._places.waiting
+
+    @property
+    def draining(self) -> bool:
+        """Whether nobody may join any more. Who is in stays, and may resume."""
+        return self._drained_at is not None
+
+    def draining_news(self, now: float) -> ServerDraining | None:
+        """What somebody has to know who was not in a room when `drain` told everyone; None: nothing."""
+        return None if self._drained_at is None else _draining_news(self._drained_at - now)
 
     def get(self, name: str) -> Room | None:
         """The open room of this name."""
@@ -161,6 +170,10 @@ class Rooms:
         place.room.resume(place.participant, gap)
         return place, next_token
 
+    def confirm(self, participant: Participant) -> None:
+        """Somebody who has come back has shown that they got the next token."""
+        self._places.confirm(participant)
+
     def expire(self, now: float) -> None:
         """Take out who was waited for long enough, and give up offers that nobody answers; to be called
         several times a second."""
@@ -191,14 +204,19 @@ class Rooms:
             participant.dismiss()
         return news
 
-    def drain(self, seconds: int) -> None:
+    def drain(self, seconds: int, now: float) -> None:
         """Take nobody in any more, and tell everyone that the server stops in so many seconds at the
         latest."""
-        self.draining = True
+        self._drained_at = now + seconds
         for room in self.all():
-            room.tell_draining(seconds)
+            room.tell_draining(_draining_news(seconds))
 
     def tell_levels(self, now: float) -> None:
         """Tell every room who is heard. now: seconds on any steady clock."""
+        draining = self.draining_news(now)
         for room in tuple(self._rooms.values()):
-            room.tell_levels(now)
+            room.tell_levels(now, draining)
+
+
+def _draining_news(seconds: float) -> ServerDraining:
+    return ServerDraining(seconds=max(0, math.ceil(seconds)))

@@ -38,7 +38,11 @@ MAX_FRAME_SIZE = 64 * 1024
 """Bytes of a message; a browser's largest, an answer, has about 3 KiB."""
 
 PING_INTERVAL = 20.0
-"""Seconds between pings, and until a pong must have come: proxies drop what is silent for 60 s."""
+"""Seconds between pings: proxies drop what is silent for 60 s."""
+
+PING_TIMEOUT = 25.0
+"""Seconds until a pong must have come. With the 10 s that a lost socket's place is kept, whoever was in the
+dark for 30 s finds it kept, whenever the last ping was."""
 
 CLOSE_TIMEOUT = 3.0
 """Seconds that the other end has to answer a close frame."""
@@ -111,7 +115,7 @@ class SignalingServer:
                 compression=None,
                 max_size=MAX_FRAME_SIZE,
                 ping_interval=PING_INTERVAL,
-                ping_timeout=PING_INTERVAL,
+                ping_timeout=PING_TIMEOUT,
                 close_timeout=CLOSE_TIMEOUT,
                 create_connection=cast(type[ServerConnection], self._create_connection),
             )

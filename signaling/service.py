@@ -163,9 +163,10 @@ class Service:
     async def drain(self, seconds: int, enough: asyncio.Event | None = None) -> None:
         """Take nobody in any more, tell everyone, and wait for the rooms to end: so many seconds at most,
         or until `enough` is set. `close` is to follow."""
-        self._rooms.drain(seconds)
+        now = asyncio.get_running_loop().time()
+        self._rooms.drain(seconds, now)
         enough = enough or asyncio.Event()
-        deadline = asyncio.get_running_loop().time() + seconds
+        deadline = now + seconds
         while not (self.is_empty or enough.is_set()):
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:

@@ -90,6 +90,7 @@ class Session:
         self._bucket = TokenBucket(MESSAGE_RATE, MESSAGE_BURST, now)
         self._place: tuple[Room, Participant] | None = None
         self._joined_before = False
+        self._confirmed = True
         self._ended = False
 
     def receive(self, frame: str, now: float) -> None:
@@ -101,6 +102,7 @@ class Session:
         try:
             self._admit(frame, now)
             message = decode(frame)
+            self._confirm()
             reply = self._handle(message, now)
         except SignalingError as error:
             id = error.id if message is None else message.id
@@ -173,7 +175,7 @@ class Session:
         match message:
             case JoinRoom():
                 self._admit_entry(now)
-                return self._join(message)
+                return self._join(message, now)
             case ResumeRoom():
                 self._admit_entry(now)
                 return self._resume(message, now)
@@ -193,12 +195,24 @@ class Session:
             return self._rooms.remove(room, participant, message.participant_id)
         return room.handle(participant, message)
 
-    def _join(self, message: JoinRoom) -> RoomJoined:
+    def _confirm(self) -> None:
+        """Who says something after `room_resumed` has got that."""
+        if not self._confirmed and self._place is not None:
+            self._confirmed = True
+            self._rooms.confirm(self._place[1])
+
+    def _join(self, message: JoinRoom, now: float) -> RoomJoined:
         if self._place is not None:
             raise SignalingError(
                 ErrorCode.WRONG_STATE, "You are in a room already; leave it by leave_room first."
             )
-        room, grants = self._rooms.enter(message.room, message.token)
+        try:
+            room, grants = self._rooms.enter(message.room, message.token)
+        except SignalingError as error:
+            draining = self._rooms.draining_news(now)
+            if draining is not None and error.code is ErrorCode.SERVER_FULL:
+                self._outlet.send(draining)
+            raise
         name = grants.name or message.name
         participant = Participant(name, self._outlet.send, grants, self._group)
         participant.dismiss = self._dismissed
@@ -224,6 +238,7 @@ class Session:
         )
         room, participant = self._place = place.room, place.participant
         self._joined_before = True
+        self._confirmed = False
         participant.address_group = self._group
         participant.dismiss = self._dismissed
         return RoomResumed(

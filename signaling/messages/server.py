@@ -253,7 +253,7 @@ class RoomLeft(ServerMessage, frozen=True, kw_only=True, tag="room_left"):
 
 class ServerDraining(ServerMessage, frozen=True, kw_only=True, tag="server_draining"):
     """The server is going to stop: when all rooms are empty, or in so many seconds. It takes nobody in any
-    more. To everyone in every room."""
+    more. To everyone in every room; to who comes back to one; and to who is refused for it."""
 
     seconds: int
 

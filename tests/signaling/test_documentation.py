@@ -69,4 +69,4 @@ def test_limits_are_those_of_the_code() -> None:
     assert f"another {session.MAX_DEBT:g} messages" in section
     assert f"{outbox.MAX_BYTES // 2**20} MiB or {outbox.MAX_MESSAGES:,} of them" in section
     assert f"one for {outbox.SEND_TIMEOUT:g} s" in section
-    assert f"every {server.PING_INTERVAL:g} s" in section
+    assert f"every {server.PING_INTERVAL:g} s, for {server.PING_TIMEOUT:g} s" in section

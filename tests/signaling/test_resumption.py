@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from signaling import resumption
 from signaling.events import ParticipantResumed
-from signaling.messages import Reason
+from signaling.messages import Reason, ServerDraining
 from tests.signaling.lab import Client, Lab, answer
 from tests.signaling.scene import refused
 
@@ -121,10 +122,124 @@ def test_a_token_is_good_for_one_return(lab: Lab, ada: Client) -> None:
     again = _lost(lab, ada)
     again.resume(first)
     assert again.token not in (None, first)
+    again.ask("get_stats")
     third = _lost(lab, again)
     refused(third, "resume_room", "not_found", resume_token=first)
     third.resume(again.token)
     assert third.id == ada.id
+
+
+def test_a_token_may_be_shown_again_when_the_answer_was_lost(lab: Lab, ada: Client) -> None:
+    publisher = ada.publish()
+    for _ in range(3):  # each answer is lost with its socket
+        unheard = lab.client()
+        unheard.resume(ada.token)
+        unheard.session.lose(lab.now)
+        lab.wait(GRACE - 1)
+    half_open = lab.client()
+    half_open.resume(ada.token)
+    again = lab.client()
+    reply = again.resume(ada.token)
+
+    assert half_open.closed == (4001, "resumed by another socket")
+    assert half_open.feed('{"type": "get_stats"}') == []
+    assert reply["publisher"]["publisher_id"] == publisher.id
+    for token in (half_open.token, unheard.token):
+        refused(lab.client(), "resume_room", "not_found", resume_token=token)
+    assert again.closed is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"type": "get_stats"},
+        {"type": "leave_room"},
+        {"type": "join_room", "room": "x", "name": "x"},
+        {"type": "publisher_ice_candidate", "publisher_id": "x", "candidate": None},
+    ],
+    ids=lambda said: said["type"],
+)
+def test_a_stolen_token_is_of_no_use_once_its_owner_has_spoken(
+    lab: Lab, ada: Client, bob: Client, said: dict[str, object]
+) -> None:
+    again = _lost(lab, ada)
+    again.resume(ada.token)
+    again.feed(json.dumps(said))
+    refused(lab.client(), "resume_room", "not_found", resume_token=ada.token)
+    assert again.closed is None
+
+
+def test_nor_when_its_owner_says_nothing_for_a_minute(lab: Lab, ada: Client) -> None:
+    again = _lost(lab, ada)
+    again.resume(ada.token)
+    lab.wait(resumption.UNCONFIRMED - 0.1)
+    retried = lab.client()
+    retried.resume(ada.token)
+    lab.wait(resumption.UNCONFIRMED)
+    refused(lab.client(), "resume_room", "not_found", resume_token=ada.token)
+    assert retried.closed is None
+    lab.client().resume(retried.token)
+
+
+def test_both_tokens_end_with_the_stay(lab: Lab, ada: Client, bob: Client) -> None:
+    again = _lost(lab, ada)
+    again.resume(ada.token)
+    again.session.lose(lab.now)
+    lab.wait(GRACE)
+    for token in (ada.token, again.token):
+        refused(lab.client(), "resume_room", "not_found", resume_token=token)
+    assert bob.take() == [{"type": "participant_left", "participant_id": ada.id}]
+
+
+def test_the_tables_of_tokens_do_not_grow(lab: Lab, ada: Client, bob: Client) -> None:
+    places = lab.rooms._places
+    for confirm in (False, True) * 10:
+        again = _lost(lab, ada)
+        again.resume(ada.token)
+        if confirm:
+            again.ask("get_stats")
+        ada = again
+        assert len(places._by_digest) == (2 if confirm else 3)
+    ada.session.end(Reason.LEFT)
+    bob.session.end(Reason.LEFT)
+    assert len(places._by_digest) == len(places._by_participant) == 0
+
+
+def test_a_server_that_drains_lets_those_back_who_are_in(
+    lab: Lab, ada: Client, bob: Client
+) -> None:
+    publisher = ada.publish()
+    lab.rooms.tell_levels(lab.now)
+    again = _lost(lab, ada)
+    lab.rooms.drain(30, lab.now)
+    assert bob.take() == [{"type": "server_draining", "seconds": 30}]
+    lab.wait(4.5)
+    assert again.resume(ada.token)["publisher"]["publisher_id"] == publisher.id
+    lab.rooms.tell_levels(lab.now)
+
+    assert again.take() == [{"type": "server_draining", "seconds": 26}]
+    assert bob.take() == []
+    half_open = lab.client()
+    half_open.resume(again.token)
+    lab.rooms.tell_levels(lab.now)
+    assert half_open.take() == [{"type": "server_draining", "seconds": 26}]
+
+
+def test_a_server_that_drains_refuses_who_comes_too_late(lab: Lab, ada: Client) -> None:
+    publisher = ada.publish()
+    again = _lost(lab, ada)
+    lab.joined("Bob")
+    lab.rooms.drain(30, lab.now)
+    lab.wait(GRACE)
+    refused(again, "resume_room", "not_found", resume_token=ada.token)
+    told = again.feed('{"type": "join_room", "id": "q", "room": "room", "name": "Ada"}')
+
+    assert told[0] == {"type": "server_draining", "seconds": 30 - GRACE}
+    assert [told[1][field] for field in ("type", "id", "code")] == ["error", "q", "server_full"]
+    assert len(told) == 2
+    assert publisher.id not in lab.relay.open_connections()
+    lab.wait(60)  # a deadline that has passed is no negative one
+    assert lab.rooms.draining_news(lab.now) == ServerDraining(seconds=0)
 
 
 def test_time_begins_anew_with_each_loss(lab: Lab, ada: Client) -> None:

@@ -126,6 +126,37 @@ test("a socket that is given up says that this is no leaving", async () => {
   signaling.close();
 });
 
+test("what nobody waits for any more is not said later", async () => {
+  const { signaling, socket } = await opened();
+  socket.lose();
+  await assert.rejects(signaling.request("stale", {}, 1), { code: "timeout" });
+  signaling.send("fresh");
+  const next = await resuming(signaling);
+  next.socket.receive({ type: "room_resumed", id: next.id });
+  await next.resumed;
+  assert.deepEqual(next.socket.sent.map(({ type }) => type), ["resume_room", "fresh"]);
+  signaling.close();
+});
+
+test("a socket that does not open in time is given up", async () => {
+  const { signaling } = await opened();
+  signaling.abandon();
+  const silent = class extends FakeSocket {
+    set onopen(_) {}
+    get onopen() {
+      return () => {};
+    }
+  };
+  globalThis.WebSocket = silent;
+  try {
+    await assert.rejects(signaling.resume("ws://x", "token", forever, 1), { code: "timeout" });
+    assert.equal(FakeSocket.made.at(-1).readyState, 3);
+  } finally {
+    globalThis.WebSocket = FakeSocket;
+  }
+  signaling.close();
+});
+
 test("when the stay is over nothing waits", async () => {
   const { signaling, socket } = await opened();
   const lasting = signaling.request("lasting", {}, 1000, true);

@@ -160,8 +160,14 @@ export class Connection {
     }
   }
 
-  /** Looks for another path, while media goes on by the present one. May be called at any time. */
+  /**
+   * Looks for another path, while media goes on by the present one. May be called at any time. Without a
+   * socket nothing happens: `resumed` asks when there is one again.
+   */
   restart() {
+    if (!this.#signaling.connected) {
+      return;
+    }
     const { id } = this.#words;
     this.#negotiateRestart(() => this.#signaling.request("restart_ice", { [id]: this.id }));
   }
@@ -233,6 +239,9 @@ export class Connection {
       this.#resolveFlowing();
       if (this.peer.connectionState !== "connected") {
         this.restart();
+      }
+      if (this.peer.connectionState === "failed") {
+        this.#awaitRecovery(); // it could not begin before now
       }
     } else if (state === undefined || (state === "new" && this.#answered)) {
       this.#resolveEnded("failed"); // its end was not heard, or the answer was not

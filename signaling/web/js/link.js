@@ -17,6 +17,7 @@ import { SignalingError } from "./signaling.js";
  * @property {Signaling} signaling
  * @property {RTCIceServer[]} iceServers
  * @property {(state: LinkState) => void} onState `failed` while waiting for the next attempt
+ * @property {(alive: boolean) => void} onPath told when media stops for want of a path, and when it goes on
  */
 
 /**
@@ -120,7 +121,14 @@ export class Link {
       if (outcome === "") {
         backoff.reset();
         this.#tell("connected");
-        connection.onPath = (alive) => this.#tell(alive ? "connected" : "connecting");
+        let wasAlive = true;
+        connection.onPath = (alive) => {
+          this.#tell(alive ? "connected" : "connecting");
+          if (alive !== wasAlive) {
+            wasAlive = alive;
+            this.#options.onPath(alive);
+          }
+        };
         outcome = await connection.ended;
       }
       return outcome;

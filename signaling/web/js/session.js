@@ -4,7 +4,7 @@
  * else by joining anew. It knows neither the microphone nor the page; an observer is told everything.
  */
 
-import { Backoff, pause } from "./backoff.js";
+import { Attempts, pause } from "./backoff.js";
 import { onNetworkChange } from "./network.js";
 import { Consumer } from "./consumer.js";
 import { Publisher } from "./publisher.js";
@@ -37,8 +37,11 @@ import { Signaling, SignalingError } from "./signaling.js";
  * @property {string} [token]
  */
 
-/** How long the socket may take to prove that another network carries it. Milliseconds. */
+/** How long the socket may take to prove that it still works, when there is doubt. Milliseconds. */
 const PROOF = 3000;
+
+/** How long such a proof is good: in a large room many paths are lost at once. Milliseconds. */
+const PROVEN = 1000;
 
 /** What says nothing about whether the server still keeps the place. */
 const UNDECIDED = new Set(["unreachable", "timeout", "rate_limited", "internal"]);
@@ -52,6 +55,10 @@ export class Session {
   #observer;
   #room;
   #left = new AbortController();
+  /** Its event `wake` tells that waiting makes no sense any more. */
+  #alarm = new EventTarget();
+  #proving = false;
+  #draining = false;
   #inRoom = false;
   /** @type {Signaling | null} */
   #signaling = null;
@@ -201,23 +208,39 @@ export class Session {
   #networkChanged() {
     this.#publisher?.restart();
     this.#consumers.forEach((consumer) => consumer.restart());
-    this.#ask(PROOF);
+    this.#doubt();
   }
 
-  async #enter() {
+  /**
+   * A path of the media was lost, or is back. The socket takes the same network, and says nothing about it:
+   * in the dark TCP waits ever longer before it tries again, and goes on waiting when it is light.
+   */
+  async #doubt() {
+    if (!this.#proving) {
+      this.#proving = true;
+      await this.#ask(PROOF);
+      await pause(PROVEN, this.#left.signal);
+      this.#proving = false;
+    }
+  }
+
+  /** @param {number} [patience] milliseconds, for opening */
+  async #enter(patience) {
     const { signal } = this.#left;
-    const signaling = await Signaling.open(this.#url, (message) => this.#handle(message), signal);
+    const signaling = await Signaling.open(this.#url, (message) => this.#handle(message), signal, patience);
     this.#signaling = signaling;
     try {
       await signaling.request("join_room", this.#entrance);
     } catch (error) {
       signaling.close();
       this.#signaling = null;
-      throw error;
+      const refused = this.#draining && error instanceof SignalingError && error.code === "server_full";
+      throw refused ? new SignalingError("draining") : error;
     }
   }
 
   async #remain() {
+    const openedIn = this.#signaling?.openedIn ?? 0;
     while (!this.#left.signal.aborted) {
       await this.#signaling?.lost;
       if (this.#left.signal.aborted) {
@@ -227,26 +250,29 @@ export class Session {
       if (this.#token === null) {
         this.#startOver();
       }
-      await this.#return();
+      await this.#return(new Attempts(performance.now(), openedIn));
     }
   }
 
-  async #return() {
+  /** @param {Attempts} attempts */
+  async #return(attempts) {
     const { signal } = this.#left;
-    const backoff = new Backoff();
+    let code = "";
     for (;;) {
-      await pause(backoff.next(), signal);
+      await pause(attempts.wait(code), signal, this.#alarm);
       if (signal.aborted) {
         return;
       }
+      const patience = attempts.patience(performance.now());
       try {
-        if (!(await this.#resume())) {
-          await this.#enter();
+        if (!(await this.#resume(patience))) {
+          await this.#enter(patience);
         }
         this.#observer.returned();
         return;
       } catch (error) {
-        this.#explain(error);
+        code = error instanceof SignalingError ? error.code : "internal";
+        this.#explain(code);
       }
     }
   }
@@ -254,15 +280,16 @@ export class Session {
   /**
    * Takes the place back.
    *
+   * @param {number} patience milliseconds, for opening
    * @returns {Promise<boolean>} false when there is none any more
    * @throws {SignalingError} when nobody knows yet
    */
-  async #resume() {
+  async #resume(patience) {
     if (this.#token === null || !this.#signaling) {
       return false;
     }
     try {
-      await this.#signaling.resume(this.#url, this.#token, this.#left.signal);
+      await this.#signaling.resume(this.#url, this.#token, this.#left.signal, patience);
       return true;
     } catch (error) {
       if (this.#left.signal.aborted || (error instanceof SignalingError && UNDECIDED.has(error.code))) {
@@ -285,9 +312,8 @@ export class Session {
     }
   }
 
-  /** @param {unknown} error why coming back did not work */
-  #explain(error) {
-    const code = error instanceof SignalingError ? error.code : "internal";
+  /** @param {string} code why coming back did not work */
+  #explain(code) {
     if (this.#left.signal.aborted) {
       return;
     }
@@ -312,6 +338,7 @@ export class Session {
       this.leave();
       this.#observer.expelled("removed");
     } else if (message.type === "server_draining") {
+      this.#draining = true;
       this.#observer.draining(message.seconds);
     } else if (message.type === "audio_levels") {
       for (const { participant_id, speaking } of message.levels) {
@@ -330,6 +357,7 @@ export class Session {
   /** @param {Message} joined */
   #entered(joined) {
     this.#inRoom = true;
+    this.#draining = false;
     this.#token = joined.resume_token;
     this.#iceServers = joined.ice_servers;
     this.#room.enter(joined, { name: this.#entrance.name, muted: this.#muted });
@@ -364,6 +392,7 @@ export class Session {
       this.#signaling?.send("close_consumer", { consumer_id }); // nobody here ever heard of it
     }
     this.#room.enter(resumed, { name: this.#entrance.name, muted: this.#muted });
+    this.#ask(); // whatever is said next tells the server that the new token has come
     if (muted !== this.#muted) {
       this.setMuted(this.#muted);
     }
@@ -411,6 +440,12 @@ export class Session {
       signaling: /** @type {Signaling} */ (this.#signaling),
       iceServers: this.#iceServers,
       onState: (/** @type {LinkState} */ state) => this.#observer.linkChanged(id, state),
+      onPath: (/** @type {boolean} */ alive) => {
+        if (alive) {
+          this.#alarm.dispatchEvent(new Event("wake"));
+        }
+        this.#doubt();
+      },
     };
   }
 }

@@ -7,8 +7,11 @@
  *     any       --close()-->                          over
  */
 
-/** How long the socket may take to open, and a request to be answered. Milliseconds. */
+/** How long the socket may take to open, and a request to be answered, where nobody says otherwise. Milliseconds. */
 const PATIENCE = 10_000;
+
+/** How long a socket that has opened may take to give the place back. Milliseconds. */
+const RESUMPTION = 5000;
 
 /** Normal Closure (RFC 6455 §7.4.1): tells the server that the participant left on purpose. */
 const NORMAL_CLOSURE = 1000;
@@ -55,11 +58,14 @@ export class Signaling {
   #nextId = 1;
   /** @type {Map<string, Waiting>} */
   #waiting = new Map();
-  /** Frames for the next socket. @type {string[]} */
+  /** For the next socket. @type {{frame: string, id: string | undefined}[]} */
   #backlog = [];
   #over = false;
   /** @type {() => void} */
   #resolveLost = () => {};
+
+  /** How long the first socket took to open. Milliseconds. */
+  openedIn = 0;
 
   /** Resolves once the present socket is gone, whoever ended it. @type {Promise<void>} */
   lost = Promise.resolve();
@@ -78,11 +84,15 @@ export class Signaling {
    * @param {(message: Message) => void} onMessage gets every message but errors, replies too, and
    *     each reply before the request that it answers resolves
    * @param {AbortSignal} signal gives up opening
+   * @param {number} [patience] milliseconds
    * @returns {Promise<Signaling>}
-   * @throws {SignalingError} `unreachable`
+   * @throws {SignalingError} `unreachable`, `timeout`
    */
-  static async open(url, onMessage, signal) {
-    return new Signaling(await openSocket(url, signal), onMessage);
+  static async open(url, onMessage, signal, patience = PATIENCE) {
+    const began = performance.now();
+    const signaling = new Signaling(await openSocket(url, signal, patience), onMessage);
+    signaling.openedIn = performance.now() - began;
+    return signaling;
   }
 
   /** Whether there is a socket now. */
@@ -96,14 +106,15 @@ export class Signaling {
    * @param {URL} url
    * @param {string} token
    * @param {AbortSignal} signal gives up opening
+   * @param {number} [patience] milliseconds, for opening
    * @throws {SignalingError} `unreachable`, `timeout`, or what the server answered
    */
-  async resume(url, token, signal) {
-    const socket = await openSocket(url, signal);
+  async resume(url, token, signal, patience = PATIENCE) {
+    const socket = await openSocket(url, signal, patience);
     const id = this.#newId();
     try {
       await new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new SignalingError("timeout")), PATIENCE);
+        const timer = setTimeout(() => reject(new SignalingError("timeout")), RESUMPTION);
         socket.onclose = () => reject(new SignalingError("unreachable"));
         socket.onmessage = ({ data }) => {
           clearTimeout(timer);
@@ -111,7 +122,7 @@ export class Signaling {
           if (reply.type === "room_resumed" && !this.#over) {
             this.#attach(socket);
             this.#onMessage(reply);
-            this.#backlog.splice(0).forEach((frame) => socket.send(frame));
+            this.#backlog.splice(0).forEach(({ frame }) => socket.send(frame));
             resolve(undefined);
           } else {
             reject(new SignalingError(reply.code ?? "connection_lost", reply.message));
@@ -145,6 +156,8 @@ export class Signaling {
       const id = this.#newId();
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
+        // Said later, it would do what nobody waits for any more.
+        this.#backlog = this.#backlog.filter((item) => item.id !== id);
         reject(new SignalingError("timeout", `no reply to ${type}`));
       }, patience);
       // What has to wait for the next socket is not lost with the present one.
@@ -157,14 +170,14 @@ export class Signaling {
    * Sends now, or by the next socket.
    *
    * @param {string} type
-   * @param {object} [fields]
+   * @param {{[field: string]: any}} [fields]
    */
   send(type, fields = {}) {
     const frame = JSON.stringify({ type, ...fields });
     if (this.connected) {
       this.#socket?.send(frame);
     } else if (!this.#over && this.#backlog.length < MAX_BACKLOG) {
-      this.#backlog.push(frame);
+      this.#backlog.push({ frame, id: fields.id });
     }
   }
 
@@ -245,10 +258,11 @@ export class Signaling {
 /**
  * @param {URL} url
  * @param {AbortSignal} signal gives up
+ * @param {number} patience milliseconds
  * @returns {Promise<WebSocket>} an open one
- * @throws {SignalingError} `unreachable`
+ * @throws {SignalingError} `unreachable`, or `timeout` when nobody answered
  */
-function openSocket(url, signal) {
+function openSocket(url, signal, patience) {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url);
     const settled = new AbortController();
@@ -257,14 +271,14 @@ function openSocket(url, signal) {
       clearTimeout(timer);
       socket.onopen = socket.onclose = null;
     };
-    const fail = () => {
+    const fail = (/** @type {string} */ code) => {
       settle();
       socket.close();
-      reject(new SignalingError("unreachable"));
+      reject(new SignalingError(code));
     };
-    const timer = setTimeout(fail, PATIENCE);
-    signal.addEventListener("abort", fail, { signal: settled.signal });
-    socket.onclose = fail;
+    const timer = setTimeout(fail, patience, "timeout");
+    signal.addEventListener("abort", () => fail("unreachable"), { signal: settled.signal });
+    socket.onclose = () => fail("unreachable");
     socket.onopen = () => {
       settle();
       resolve(socket);

@@ -15,6 +15,7 @@ const JOIN_FAULTS = {
   server_full: "The server has no place for another room. Try again later, or join a room that is open already.",
   rate_limited: "Too many attempts in a short time. Wait a minute, then try again.",
   unauthorized: "This room needs an invitation. Open the link you were invited with, or ask for a new one.",
+  draining: "The server is about to stop, and takes nobody in. Try again in a few minutes.",
   removed: "A moderator has removed you from the room.",
   forbidden: "You are not allowed into this room. Ask whoever runs it for an invitation.",
 };
@@ -24,6 +25,7 @@ const RETURN_FAULTS = {
   connection_lost: "Connection lost. Reconnecting…",
   room_full: "Your place in the room has been taken. You are back as soon as one is free…",
   server_full: "The server is full. You are back as soon as it has room…",
+  draining: "The server is about to stop. You are back as soon as it is there again…",
   rate_limited: "The server asks for a little patience. Reconnecting…",
 };
 
