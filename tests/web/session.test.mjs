@@ -185,6 +185,7 @@ test("a path that is back wakes who waits to try again", async () => {
   };
   FakeSocket.dark = true;
   socket.onclose();
+  peer.become("disconnected");
   await pass(20_000);
   globalThis.WebSocket = FakeSocket;
   FakeSocket.dark = false;
