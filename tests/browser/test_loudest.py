@@ -17,6 +17,7 @@ from tests.browser.participant import Participant
 from tests.browser.server import HOST, RelayServer
 from tests.browser.voices import INTERVAL, Voice
 from tests.browser.waiting import eventually
+from tests.hosts import gather_only
 from tests.relay.speech import ROOM_NOISE, SPEECH
 
 _NAMES = ["Bea", "Cai", "Dan", "Eli", "Flo", "Gus"]
@@ -29,7 +30,7 @@ free or its holder silent."""
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def server(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RelayServer]:
-    monkeypatch.setattr("aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: [HOST])
+    gather_only(monkeypatch, HOST)
     server = RelayServer(artifacts / "server.log", f"--loudest={_SEATS}")
     await server.start()
     yield server

@@ -9,6 +9,7 @@ import pytest
 from relay import Relay, RelayConfig
 from relay.native import AVAILABLE
 from relay.server import PlaneKind
+from tests.hosts import gather_only
 
 from .aiortc_peer import AiortcPeer
 from .media import Tone
@@ -18,7 +19,7 @@ from .media import Tone
 def host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The one address that everybody has. Tests parametrize it for IPv6."""
     host = str(request.param)
-    monkeypatch.setattr("aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: [host])
+    gather_only(monkeypatch, host)
     return host
 
 

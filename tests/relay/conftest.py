@@ -8,6 +8,7 @@ import pytest
 
 from relay import Relay, RelayConfig
 from relay.plane import Control, MediaPlane
+from tests.hosts import gather_only
 
 from .media import PLANES, Studio, open_studio
 
@@ -15,7 +16,7 @@ from .media import PLANES, Studio, open_studio
 @pytest.fixture
 async def relay(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Relay]:
     """A running relay on 127.0.0.1; peers that use aioice are there, too."""
-    monkeypatch.setattr("aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
+    gather_only(monkeypatch, "127.0.0.1")
     relay = Relay(RelayConfig(media_hosts=("127.0.0.1",), media_port=0))
     await relay.start()
     yield relay

@@ -132,13 +132,11 @@ class Peer:
 class Speaker(Peer):
     """A publisher's browser. source: what the relay has of it; gaps: how often it told of one."""
 
-    def __init__(
-        self, studio: Studio, host: str, profile: SrtpProfile, *, red: bool, nack: bool
-    ) -> None:
+    def __init__(self, studio: Studio, host: str, keys: SrtpKeys, *, red: bool, nack: bool) -> None:
         super().__init__(studio, host)
         self.gaps = 0
         self._red, self._nack = red, nack
-        self._keys = random_keys(profile)
+        self._keys = keys
         self._session = session(self._keys.remote, Policy.SSRC_ANY_OUTBOUND, self._keys)
         self.source: Source
         self.begin(time.monotonic())
@@ -176,7 +174,7 @@ class Listener(Peer):
         self,
         studio: Studio,
         host: str,
-        profile: SrtpProfile,
+        keys: SrtpKeys,
         ssrc: int,
         sequence: int,
         timestamp: int,
@@ -185,8 +183,7 @@ class Listener(Peer):
         nack: bool,
     ) -> None:
         super().__init__(studio, host)
-        keys = random_keys(profile)
-        self.ssrc = ssrc
+        self.ssrc, self.keys = ssrc, keys
         self._session = session(keys.local, Policy.SSRC_ANY_INBOUND, keys)
         self.sink: Sink = studio.plane.sink(
             keys, ssrc, self.path, sequence, timestamp, red=red, nack=nack
@@ -235,8 +232,9 @@ class Studio:
         *,
         red: bool = False,
         nack: bool = False,
+        keys: SrtpKeys | None = None,
     ) -> Speaker:
-        return Speaker(self, host, profile, red=red, nack=nack)
+        return Speaker(self, host, keys or random_keys(profile), red=red, nack=nack)
 
     def listener(
         self,
@@ -249,9 +247,19 @@ class Studio:
         *,
         red: bool = False,
         nack: bool = False,
+        keys: SrtpKeys | None = None,
     ) -> Listener:
         """Somebody who follows `speaker`. The first packet gets the sequence number 100."""
-        listener = Listener(self, host, profile, ssrc, sequence, timestamp, red=red, nack=nack)
+        listener = Listener(
+            self,
+            host,
+            keys or random_keys(profile),
+            ssrc,
+            sequence,
+            timestamp,
+            red=red,
+            nack=nack,
+        )
         if speaker is not None:
             self.attach(listener, speaker)
         return listener

@@ -25,6 +25,7 @@ from relay.parameters import IceParameters
 from relay.roaming import MAX_PATHS
 from relay.stats import DropReason
 from relay.timers import TimerGrid
+from tests.hosts import gather_only
 
 from .ice_peer import (
     LOCAL,
@@ -299,7 +300,7 @@ class TestLoopback:
     async def test_connects(
         self, host: str, signaled: str, observed: Observed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: [host])
+        gather_only(monkeypatch, host)
         wire = await Wire.open(host)
         agent = wire.mux.create_agent([wire.local], observed.observer())
         other = aioice.Connection(ice_controlling=False)

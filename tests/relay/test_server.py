@@ -22,6 +22,7 @@ from relay import (
     TransportParameters,
 )
 from relay.native import AVAILABLE as NATIVE_AVAILABLE
+from tests.hosts import gather_only
 from tests.integration.light_peer import LightPeer
 
 from .waiting import until
@@ -34,9 +35,7 @@ class TestLoudest:
     @pytest.fixture(autouse=True)
     def loopback_candidates(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """aioice, at the other end, leaves the loopback address out."""
-        monkeypatch.setattr(
-            "aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"]
-        )
+        gather_only(monkeypatch, "127.0.0.1")
 
     async def test_the_publishers_of_a_room_compete(self) -> None:
         relay = Relay(replace(LOOPBACK, loudest=1))
@@ -181,7 +180,7 @@ class TestAddMediaHost:
         assert publisher.local.candidates[-1] == candidate
         assert candidate in relay.candidates
         # The peer has no IPv4, so that it is by the new address or not at all.
-        monkeypatch.setattr("aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: ["::1"])
+        gather_only(monkeypatch, "::1")
         peer = LightPeer(publisher)
         await peer.connect()
         await peer.send(1, 960, 0x1111)

@@ -13,6 +13,7 @@ import pytest
 
 from relay import COPY_REASONS, DropReason, PlaneKind, Publisher, Relay, RelayConfig, RelayStats
 from relay.native import AVAILABLE
+from tests.hosts import gather_only
 from tests.integration.light_peer import LightPeer
 
 from .waiting import until
@@ -27,7 +28,7 @@ async def relay(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Relay]:
     """A relay of each kind."""
-    monkeypatch.setattr("aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
+    gather_only(monkeypatch, "127.0.0.1")
     # So that a room of three has consumers on both threads.
     monkeypatch.setattr("relay.placement.CROWD", 1, raising=False)
     kind, threads = request.param

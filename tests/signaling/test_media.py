@@ -17,6 +17,7 @@ from aiortc import (
 )
 from av import AudioFrame
 
+from tests.hosts import gather_only
 from tests.signaling.lab import answer
 from tests.signaling.sockets import PATIENCE, Client, Message, Service, client, running, until
 
@@ -26,7 +27,7 @@ PACKETS = 10
 @pytest.fixture(autouse=True)
 def loopback_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     """aioice leaves the loopback address out."""
-    monkeypatch.setattr("aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
+    gather_only(monkeypatch, "127.0.0.1")
 
 
 @pytest.fixture
