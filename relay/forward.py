@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from .address import Address, Path, pack_sockaddr, unpack_sockaddr
+from .faults import error_name
 from .latency import LatencyHistogram
 from .levels import POWER
 from .loudest import Stage
@@ -34,13 +35,17 @@ from .srtp import SrtpKeys, drop_reason, ffi, protect, unprotect
 from .stats import DropReason
 from .streams import Sink, Source
 from .udp import (
+    FAILURES_BEFORE_PAUSE,
     MAX_DATAGRAM,
     RECEIVE_BATCH,
     SLOT_SIZE,
+    MissedDatagrams,
     ReceiveBatch,
     SendBatch,
     native_sockaddr,
     open_socket,
+    pause_after,
+    unsent_reason,
 )
 
 MAX_ROUNDS = 4
@@ -61,6 +66,7 @@ class Port:
         self.local = Address(*udp.getsockname()[:2])
         self.sources: dict[bytes, Source] = {}
         self.incoming = ReceiveBatch(udp.family)
+        self.failures = 0  # to receive, one after the other
 
 
 class PythonPlane:
@@ -79,17 +85,22 @@ class PythonPlane:
         self._packets_forwarded = 0
         self._packets_retransmitted = 0
         self._packets_recovered = 0
+        self._send_errors: Counter[str] = Counter()
+        self._receive_errors: Counter[str] = Counter()
+        self._missed = MissedDatagrams()
         self._again = {family: SendBatch(family, 1) for family in (socket.AF_INET, socket.AF_INET6)}
 
     def open(self, address: Address, thread: int = 0) -> Address:
         """Open a socket (port 0: any); the address it got. Raises AddressError. There is one thread."""
         port = Port(open_socket(address))
         self._ports[port.local] = port
+        self._missed.add(port.socket)
         asyncio.get_running_loop().add_reader(port.descriptor, self._readable, port)
         return port.local
 
     def close(self) -> None:
         """Close every socket."""
+        self._missed.close()
         for port in self._ports.values():
             asyncio.get_running_loop().remove_reader(port.descriptor)
             port.socket.close()
@@ -102,10 +113,9 @@ class PythonPlane:
             return
         try:
             port.socket.sendto(datagram, tuple(path.remote))
-        except BlockingIOError:
-            self._control_unsent[DropReason.SEND_BUFFER_FULL] += 1
-        except OSError:
-            self._control_unsent[DropReason.SEND_FAILED] += 1
+        except OSError as error:
+            self._control_unsent[unsent_reason(error)] += 1
+            self._send_errors[error_name(error.errno or 0)] += 1
 
     def source(
         self,
@@ -178,10 +188,8 @@ class PythonPlane:
             self._packets_retransmitted += 1
             full, failed = batch.send(sink.udp.fileno(), [self._length[0]])
             self._packets_forwarded += 1 - full - failed
-            if full:
-                self._drops[DropReason.SEND_BUFFER_FULL] += full
-            if failed:
-                self._drops[DropReason.SEND_FAILED] += failed
+            if full or failed:
+                self._count_unsent(full, failed, batch.errors)
         return there
 
     def inject(self, path: Path, datagram: bytes, arrival: float) -> None:
@@ -205,12 +213,19 @@ class PythonPlane:
             control_unsent=dict(self._control_unsent),
             packets_retransmitted=self._packets_retransmitted,
             packets_recovered=self._packets_recovered,
+            send_errors=dict(self._send_errors),
+            receive_errors=dict(self._receive_errors),
+            datagrams_missed=self._missed.count(),
         )
 
     def _readable(self, port: Port) -> None:
         batch = port.incoming
         for _ in range(MAX_ROUNDS):
             count = batch.receive(port.descriptor)
+            if count < 0:
+                self._receive_failed(port, -count)
+                return
+            port.failures = 0
             if not count:
                 return
             age = batch.age()
@@ -223,6 +238,23 @@ class PythonPlane:
                 self._latency.add(monotonic() - arrival)
             if count < RECEIVE_BATCH:
                 return
+
+    def _receive_failed(self, port: Port, number: int) -> None:
+        """Count it; after a few in a row the port is left alone for a while, lest we do nothing else."""
+        self._receive_errors[error_name(number)] += 1
+        port.failures += 1
+        if port.failures >= FAILURES_BEFORE_PAUSE:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(port.descriptor)
+            loop.call_later(pause_after(port.failures), self._take_up, port)
+
+    def _take_up(self, port: Port) -> None:
+        if self._ports.get(port.local) is not port:
+            return  # it was closed
+        try:
+            asyncio.get_running_loop().add_reader(port.descriptor, self._readable, port)
+        except OSError as error:
+            self._receive_failed(port, error.errno or 0)
 
     def _take(self, port: Port, index: int, length: int, sender: bytes, arrival: float) -> None:
         """Send a datagram the way its first two bytes tell (`demux.py` has the table).
@@ -365,10 +397,20 @@ class PythonPlane:
             self._packets_forwarded += sent
             if unprotected:
                 self._drops[DropReason.PROTECT_FAILED] += unprotected
-            if full:
-                self._drops[DropReason.SEND_BUFFER_FULL] += full
-            if failed:
-                self._drops[DropReason.SEND_FAILED] += failed
+            if full or failed:
+                self._count_unsent(full, failed, fan.errors)
+
+    def _count_unsent(self, full: int, failed: int, errors: Counter[int]) -> None:
+        """Count packets that the system did not take, and empty `errors`."""
+        for reason, count in (
+            (DropReason.SEND_BUFFER_FULL, full),
+            (DropReason.SEND_FAILED, failed),
+        ):
+            if count:
+                self._drops[reason] += count
+        for number, count in errors.items():
+            self._send_errors[error_name(number)] += count
+        errors.clear()
 
 
 def _is_audio_level(data: memoryview, start: int, length: int) -> bool:

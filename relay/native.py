@@ -22,6 +22,7 @@ from weakref import WeakValueDictionary
 
 from .address import Address, Path, pack_sockaddr, unpack_sockaddr
 from .errors import AddressError
+from .faults import error_name
 from .latency import LatencyHistogram
 from .plane import Control, PlaneCounters, SinkCounters, SourceCounters
 from .plane import Sink as AnySink
@@ -29,14 +30,14 @@ from .plane import Source as AnySource
 from .plane import Stage as AnyStage
 from .srtp import SrtpContext, SrtpKeys, function_address
 from .stats import DropReason
-from .udp import open_socket
+from .udp import MissedDatagrams, open_socket, unsent_reason
 
 try:
     _native: Any = importlib.import_module("relay._native")
 except ImportError:  # it was installed without a compiler
     _native = None
 
-INTERFACE = 6
+INTERFACE = 7
 """Which of the extension's interfaces this module speaks; one that an older version left is of no use."""
 
 AVAILABLE: bool = getattr(_native, "INTERFACE", None) == INTERFACE
@@ -165,6 +166,8 @@ class NativePlane:
         self._locals: list[Address] = []
         self._paths: list[dict[bytes, Path]] = []  # by port: from the sender's packed address
         self._control_unsent: Counter[DropReason] = Counter()
+        self._send_errors: Counter[str] = Counter()  # of what is not media
+        self._missed = MissedDatagrams()
         self._running = False
         self._gap_numbers = itertools.count(1)
         self._with_gaps: WeakValueDictionary[int, NativeSource] = WeakValueDictionary()
@@ -181,6 +184,7 @@ class NativePlane:
             udp.close()
             raise AddressError(*local, os.strerror(error.errno or 0)) from error
         self._ports[local] = (port, thread, udp)
+        self._missed.add(udp)
         self._locals.append(local)
         self._paths.append({})
         return local
@@ -203,6 +207,7 @@ class NativePlane:
         for thread in range(self._threads):
             asyncio.get_running_loop().remove_reader(self._plane.upcall(thread))
         self._plane.stop()
+        self._missed.close()
         for _, _, udp in self._ports.values():
             udp.close()
         self._ports.clear()
@@ -214,10 +219,9 @@ class NativePlane:
             return
         try:
             port[2].sendto(datagram, path.remote)
-        except BlockingIOError:
-            self._control_unsent[DropReason.SEND_BUFFER_FULL] += 1
-        except OSError:
-            self._control_unsent[DropReason.SEND_FAILED] += 1
+        except OSError as error:
+            self._control_unsent[unsent_reason(error)] += 1
+            self._send_errors[error_name(error.errno or 0)] += 1
 
     def source(
         self,
@@ -293,7 +297,7 @@ class NativePlane:
     def counters(self) -> PlaneCounters:
         """What happened so far, on all threads."""
         (datagrams,), (rtp,), (forwarded,), drops, latency, *more = self._plane.counters()
-        (total,), (maximum,), (retransmitted,), (recovered,), (accepted,) = more
+        (total,), (maximum,), (retransmitted,), (recovered,), (accepted,), unsent, untaken = more
         named = {
             DropReason[name]: count
             for name, count in zip(_native.DROP_REASONS.split(), drops, strict=True)
@@ -309,6 +313,9 @@ class NativePlane:
             control_unsent=dict(self._control_unsent),
             packets_retransmitted=retransmitted,
             packets_recovered=recovered,
+            send_errors=dict(_by_name(unsent) + self._send_errors),
+            receive_errors=dict(_by_name(untaken)),
+            datagrams_missed=self._missed.count(),
         )
 
     def _readable(self, thread: int) -> None:
@@ -335,3 +342,8 @@ class NativePlane:
             paths.clear()
         path = paths[name] = Path(self._locals[port], unpack_sockaddr(name))
         return path
+
+
+def _by_name(errors: Sequence[int]) -> Counter[str]:
+    """Of counts by error number, those that are not zero."""
+    return Counter({error_name(number): count for number, count in enumerate(errors) if count})

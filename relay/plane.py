@@ -13,7 +13,7 @@ Python, which is the reference, and its twin in C. One test suite holds them equ
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from .address import Address, Path
@@ -74,7 +74,9 @@ class PlaneCounters:
 
     rtp_packets_accepted: of the received ones, those that were on time and authentic: each was copied to
     every consumer there was. drops: of datagrams that came, and of copies (`stats.COPY_REASONS`).
-    control_unsent: our own STUN, DTLS and RTCP that could not be sent, by why.
+    control_unsent: our own STUN, DTLS and RTCP that could not be sent, by why. send_errors: datagrams that
+    the system did not take, by its error's name, and receive_errors: calls that should have given us some.
+    datagrams_missed: those that the kernel had no room for in a receive buffer; they count nowhere else.
     """
 
     datagrams_received: int
@@ -86,6 +88,9 @@ class PlaneCounters:
     control_unsent: dict[DropReason, int]
     packets_retransmitted: int = 0
     packets_recovered: int = 0
+    send_errors: dict[str, int] = field(default_factory=dict)
+    receive_errors: dict[str, int] = field(default_factory=dict)
+    datagrams_missed: int = 0
 
 
 class Source(Protocol):

@@ -11,6 +11,8 @@ All calls belong on the event loop that `start` ran on.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from .consumer import Consumer
 from .dtls import DtlsContext
 from .errors import AddressError, InvalidStateError, ParameterError
 from .events import CloseReason, ConnectionState
+from .faults import Complaints, Fault
 from .forward import PythonPlane
 from .interfaces import candidates, media_hosts
 from .loudest import MAX_SEATS
@@ -39,7 +42,12 @@ from .stats import DropReason, RelayStats
 
 C = TypeVar("C", bound=Connection)
 
+logger = logging.getLogger(__name__)
+
 DEFAULT_MEDIA_PORT = 40_000
+
+FAULTS_STEP = 1.0
+"""Seconds between two looks at what the system refused."""
 
 
 class PlaneKind(StrEnum):
@@ -96,6 +104,7 @@ class Relay:
         self._addresses: list[tuple[Address, ...]] = [()] * self.config.media_threads
         self._connections: set[Connection] = set()
         self._stages: dict[Hashable, Stage] = {}
+        self._complaints = Complaints()
         self._state = "new"  # then running, then closed; a relay is used once
 
     @property
@@ -131,6 +140,21 @@ class Relay:
             self._close_sockets()
             raise
         self._state = "running"
+        self._watch_faults()
+
+    def _watch_faults(self) -> None:
+        """Say what the system refused, now and from now on."""
+        self._complain()
+        self._router.timers.call_later(FAULTS_STEP, self._watch_faults)
+
+    def _complain(self) -> None:
+        plane = self._router.plane.counters()
+        totals = {Fault("datagrams could not be sent", e): n for e, n in plane.send_errors.items()}
+        for error, count in plane.receive_errors.items():
+            totals[Fault("receiving failed", error)] = count
+        totals[Fault("datagrams found a receive buffer full")] = plane.datagrams_missed
+        for complaint in self._complaints.due(totals, time.monotonic()):
+            logger.warning("%s", complaint)
 
     def _open(self, hosts: list[str], thread: int) -> None:
         """Open one port for all hosts: the thread's share of the configured ones, or any."""
@@ -203,11 +227,15 @@ class Relay:
             packets_retransmitted=plane.packets_retransmitted,
             packets_recovered=plane.packets_recovered,
             retransmissions_refused=dict(self._router.refusals),
+            datagrams_missed=plane.datagrams_missed,
+            send_errors=plane.send_errors,
+            receive_errors=plane.receive_errors,
         )
 
     async def close(self) -> None:
         """Close every connection (CloseReason.SHUTDOWN) and the sockets."""
         self._state = "closed"
+        self._complain()
         for connection in tuple(self._connections):
             connection.close(CloseReason.SHUTDOWN)
         self._router.timers.close()

@@ -176,6 +176,9 @@ class RelayStats:
     packets_retransmitted: of the forwarded ones, those that were sent again because a consumer asked.
     packets_recovered: lost on the way from a publisher, and restored from the redundancy of later ones;
     each was forwarded to those consumers who need it. retransmissions_refused: asked for in vain, and why.
+    datagrams_missed: came while the kernel's receive buffer had no room (SK_MEMINFO_DROPS); the relay never
+    saw them, so that they are none of those received. send_errors: datagrams that the system did not take,
+    and receive_errors: calls to receive that failed, by the name of its error (`ENOBUFS`).
     """
 
     publishers: int
@@ -192,3 +195,6 @@ class RelayStats:
     packets_retransmitted: int = 0
     packets_recovered: int = 0
     retransmissions_refused: dict[RetransmissionRefusal, int] = field(default_factory=dict)
+    datagrams_missed: int = 0
+    send_errors: dict[str, int] = field(default_factory=dict)
+    receive_errors: dict[str, int] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import socket
 import struct
 from array import array
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -423,6 +424,11 @@ class Fan:
         self._sizes = ffi.new("int[]", FIRST_CAPACITY)
         self._edge = 0
         self._fresh = False
+
+    @property
+    def errors(self) -> Counter[int]:
+        """How many packets the system did not take, by its error's number; whoever reads it clears it."""
+        return self._batch.errors
 
     def add(self, sink: Sink) -> None:
         """Give a sink a slot."""

@@ -12,6 +12,7 @@ import os
 import socket
 import time
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from .address import Address, family_of, pack_sockaddr
 from .clock import StampClock
 from .errors import AddressError
 from .srtp import MAX_TRAILER_LENGTH
+from .stats import DropReason
 
 MAX_DATAGRAM = 1500
 """Longest datagram taken, in bytes: what an Ethernet frame carries. Longer ones are dropped."""
@@ -30,12 +32,19 @@ SLOT_SIZE = 1664
 
 RECEIVE_BATCH = 64
 
+FAILURES_BEFORE_PAUSE = 4
+"""So often in a row a call may fail before it is left alone for a while; most errors are of one moment."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0
+"""Seconds; each pause is twice as long as the one before."""
+
 BUFFER_SIZE = 4 << 20
 """Socket buffers in bytes, so that a burst outlives a pause of ours: 0.4 s of 300 consumers."""
 
 _SOCKADDR_SIZE = 32
 _SO_TIMESTAMPNS = 35
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
+_SO_MEMINFO, _MEMINFO_LENGTH, _MEMINFO_DROPS = 55, 36, 8  # SK_MEMINFO_DROPS: the ninth word
 
 assert SLOT_SIZE >= MAX_DATAGRAM + MAX_TRAILER_LENGTH
 
@@ -89,6 +98,46 @@ def open_socket(address: Address) -> socket.socket:
     return udp
 
 
+def pause_after(failures: int) -> float:
+    """Seconds to leave a call alone that failed so often, one time after the other."""
+    doubled = failures - FAILURES_BEFORE_PAUSE
+    return min(FIRST_PAUSE * 2.0 ** min(doubled, 16), LONGEST_PAUSE) if doubled >= 0 else 0.0
+
+
+def unsent_reason(error: OSError) -> DropReason:
+    """Why one datagram was not sent. A full buffer is ours (EAGAIN), or on the way (ENOBUFS)."""
+    full = error.errno in (errno.EAGAIN, errno.ENOBUFS)
+    return DropReason.SEND_BUFFER_FULL if full else DropReason.SEND_FAILED
+
+
+class MissedDatagrams:
+    """Counts what the kernel dropped because a socket's receive buffer was full, or for a wrong checksum:
+    SK_MEMINFO_DROPS, a count modulo 2**32."""
+
+    def __init__(self) -> None:
+        self._sockets: dict[socket.socket, int] = {}
+        self._count = 0
+
+    def add(self, udp: socket.socket) -> None:
+        """Count those of one more socket, from its beginning."""
+        self._sockets[udp] = 0
+
+    def count(self) -> int:
+        """How many so far."""
+        for udp, before in self._sockets.items():
+            with contextlib.suppress(OSError):  # it may be closed; then there is nothing new
+                words = udp.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO_LENGTH)
+                drops = memoryview(words).cast("I")[_MEMINFO_DROPS]
+                self._count += (drops - before) & 0xFFFFFFFF
+                self._sockets[udp] = drops
+        return self._count
+
+    def close(self) -> None:
+        """Count once more before the sockets are closed."""
+        self.count()
+        self._sockets.clear()
+
+
 def _enlarge(udp: socket.socket, force: int, option: int) -> None:
     """Set a buffer size past the system's limit where we may, else up to it."""
     try:
@@ -135,10 +184,13 @@ class ReceiveBatch:
         self._pristine[0].msg_hdr.msg_controllen = ffi.sizeof("struct stamp")
 
     def receive(self, descriptor: int) -> int:
-        """Take what the socket has, at most `RECEIVE_BATCH`; how many came."""
+        """Take what the socket has, at most `RECEIVE_BATCH`; how many came. Below zero: the system's error,
+        which is not that there is nothing."""
         ffi.memmove(self._messages, self._pristine, self._size)  # the kernel wrote over the lengths
         count: int = _libc.recvmmsg(descriptor, self._messages, RECEIVE_BATCH, _DONTWAIT, ffi.NULL)
-        return max(count, 0)
+        if count < 0:
+            return 0 if ffi.errno == errno.EAGAIN else -int(ffi.errno)
+        return count
 
     def length(self, index: int) -> int:
         """Bytes of a datagram; -1 when it was longer than `MAX_DATAGRAM`."""
@@ -163,11 +215,13 @@ class ReceiveBatch:
 class SendBatch:
     """Memory for datagrams that leave with one `sendmmsg`, each slot to an address of its own.
 
-    views[i], packets[i]: slot i, as writable bytes and as a C pointer. capacity: slots.
+    views[i], packets[i]: slot i, as writable bytes and as a C pointer. capacity: slots. errors: how many
+    the system did not take, by its error's number; whoever reads it clears it.
     """
 
     def __init__(self, family: int, capacity: int) -> None:
         self.capacity = capacity
+        self.errors: Counter[int] = Counter()
         self._memory = ffi.new("char[]", capacity * SLOT_SIZE)
         self.packets = [self._memory + index * SLOT_SIZE for index in range(capacity)]
         whole = memoryview(ffi.buffer(self._memory)).cast("B")
@@ -198,18 +252,27 @@ class SendBatch:
         to do with the others, nor has a refusal.
         """
         self._lengths[: len(lengths)] = memoryview(array("L", lengths))
-        start, full, failed = 0, 0, 0
+        start, full, failed, interrupted = 0, 0, 0, 0
         for end in (*skipped, len(lengths)):
             while start < end:
                 sent = _libc.sendmmsg(descriptor, self._messages + start, end - start, _DONTWAIT)
                 if sent > 0:
                     start += sent
-                elif ffi.errno == errno.EAGAIN:
+                    continue
+                error = ffi.errno
+                if error == errno.EINTR and interrupted < FAILURES_BEFORE_PAUSE - 1:
+                    interrupted += 1
+                    continue
+                if error == errno.EAGAIN:
                     left_out = sum(slot >= start for slot in skipped)
-                    return full + len(lengths) - start - left_out, failed
-                elif ffi.errno == errno.ENOBUFS:
-                    start, full = start + 1, full + 1
-                elif ffi.errno != errno.EINTR:
-                    start, failed = start + 1, failed + 1
+                    unsent = len(lengths) - start - left_out
+                    self.errors[error] += unsent
+                    return full + unsent, failed
+                self.errors[error] += 1
+                start += 1
+                if error == errno.ENOBUFS:
+                    full += 1
+                else:
+                    failed += 1
             start = end + 1
         return full, failed

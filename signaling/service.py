@@ -234,6 +234,9 @@ class Service:
             "retransmissions_refused": media.retransmissions_refused,
             "forward_latency": asdict(media.forward_latency),
             "drops": media.drops,
+            "datagrams_missed": media.datagrams_missed,
+            "send_errors": media.send_errors,
+            "receive_errors": media.receive_errors,
             "refusals": self.refusals.as_dict(),
             "log_lines_lost": self._log_lines_lost(),
         }

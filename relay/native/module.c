@@ -285,14 +285,16 @@ static PyObject *plane_counters(Plane *self, PyObject *Py_UNUSED(ignored))
 {
 #define OVER_THREADS(member, size, maxima)                                                         \
     over_threads(self, offsetof(struct thread, member), size, maxima)
-    return Py_BuildValue("NNNNNNNNNN", OVER_THREADS(datagrams, 1, false),
+    return Py_BuildValue("NNNNNNNNNNNN", OVER_THREADS(datagrams, 1, false),
                          OVER_THREADS(rtp_packets, 1, false), OVER_THREADS(forwarded, 1, false),
                          OVER_THREADS(drops, DROP_REASON_COUNT, false),
                          OVER_THREADS(latency, LATENCY_BUCKETS, false),
                          OVER_THREADS(latency_nanoseconds, 1, false),
                          OVER_THREADS(latency_maximum, 1, true),
                          OVER_THREADS(retransmitted, 1, false), OVER_THREADS(recovered, 1, false),
-                         OVER_THREADS(accepted, 1, false));
+                         OVER_THREADS(accepted, 1, false),
+                         OVER_THREADS(send_errors, ERROR_COUNT, false),
+                         OVER_THREADS(receive_errors, ERROR_COUNT, false));
 #undef OVER_THREADS
 }
 
@@ -655,7 +657,7 @@ PyMODINIT_FUNC PyInit__native(void)
     static const char names[] = DROP_REASONS(NAME);
 #undef NAME
     PyObject *self = PyModule_Create(&module);
-    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 6) && /* relay/native.py has it, too */
+    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 7) && /* relay/native.py has it, too */
         !PyModule_AddType(self, &PlaneType) && !PyModule_AddType(self, &SourceType) &&
         !PyModule_AddType(self, &StageType) && !PyModule_AddType(self, &SinkType) &&
         !PyModule_AddStringConstant(self, "DROP_REASONS", names))

@@ -322,20 +322,20 @@ static void flush(struct thread *thread, struct port *port)
 {
     unsigned start = 0, total = port->send_count, full = 0, refused = 0;
     port->send_count = 0;
-    while (start < total) {
+    for (unsigned interrupted = 0; start < total;) {
         int sent = sendmmsg(port->descriptor, port->sent + start, total - start, MSG_DONTWAIT);
         if (sent > 0) {
             start += (unsigned)sent;
-        } else if (errno == EAGAIN) { /* our own buffer: there is no room for anybody */
-            full += total - start;
-            start = total;
-        } else if (errno == ENOBUFS) { /* a queue on the way to this one */
-            full++;
-            start++;
-        } else if (errno != EINTR) {
-            refused++;
-            start++;
+            continue;
         }
+        int error = errno;
+        if (error == EINTR && ++interrupted < FAILURES_BEFORE_PAUSE)
+            continue;
+        /* Our own buffer has no room for anybody; a queue on the way to one, or a refusal, is of that one. */
+        unsigned lost = error == EAGAIN ? total - start : 1;
+        *(error == EAGAIN || error == ENOBUFS ? &full : &refused) += lost;
+        count(&thread->send_errors[error < ERROR_COUNT ? error : 0], lost);
+        start += lost;
     }
     if (full)
         count(&thread->drops[DROP_SEND_BUFFER_FULL], full);

@@ -49,6 +49,8 @@ enum {
     PAYLOAD_TYPE = 111,
     RED_PAYLOAD_TYPE = 63,
     LATENCY_BUCKETS = 161,
+    ERROR_COUNT = 134, /* errno's of Linux; others count under 0 */
+    FAILURES_BEFORE_PAUSE = 4, /* of a call in a row: relay/udp.py */
 };
 
 /* Why a packet went no further; the names are relay/stats.py's. */
@@ -193,6 +195,8 @@ struct port {
     int descriptor;
     unsigned number; /* for whoever opened it */
     socklen_t name_length;
+    unsigned failures; /* to receive, one after the other */
+    double again_at;   /* when it is received from again; 0: it is, whenever something came */
     struct thread *thread;
     struct binding *bindings; /* open addressing, linear probing */
     size_t binding_count, binding_capacity;
@@ -244,6 +248,7 @@ struct thread {
 
     counter drops[DROP_REASON_COUNT];
     counter datagrams, rtp_packets, accepted, forwarded, retransmitted, recovered;
+    counter send_errors[ERROR_COUNT], receive_errors[ERROR_COUNT]; /* by errno */
     counter latency[LATENCY_BUCKETS], latency_nanoseconds, latency_maximum;
 };
 

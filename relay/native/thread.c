@@ -13,6 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#define FIRST_PAUSE 0.01 /* s; each one is twice as long as the one before */
+#define LONGEST_PAUSE 1  /* s */
+
 struct thread *thread_new(const struct srtp_api *srtp, struct thread **threads, unsigned index,
                           unsigned thread_count)
 {
@@ -191,11 +194,57 @@ static void finish_batch(struct thread *thread, double oldest, uint64_t before)
         add_latency(thread, monotonic() - oldest);
 }
 
+/* ---- what the system refuses: it is counted, and asked again ever more seldom ---- */
+
+static void count_receive_error(struct thread *thread, int error)
+{
+    atomic_fetch_add_explicit(&thread->receive_errors[error < ERROR_COUNT ? error : 0], 1,
+                              memory_order_relaxed);
+}
+
+/* A port's call failed: after a few in a row it is left alone for a while, lest we do nothing else. */
+static void port_failed(struct port *port, int error)
+{
+    count_receive_error(port->thread, error);
+    if (++port->failures < FAILURES_BEFORE_PAUSE)
+        return;
+    unsigned doubled = port->failures - FAILURES_BEFORE_PAUSE;
+    epoll_ctl(port->thread->epoll, EPOLL_CTL_DEL, port->descriptor, NULL);
+    port->again_at = monotonic() + fmin(FIRST_PAUSE * (double)(1u << (doubled < 16 ? doubled : 16)),
+                                        LONGEST_PAUSE);
+}
+
+/* Take up ports whose pause is over. Returns milliseconds until the next one's is, for epoll_wait. */
+static int take_up(struct thread *thread)
+{
+    double next = INFINITY, now = 0;
+    for (unsigned i = 0; i < thread->port_count; i++) {
+        struct port *port = thread->ports[i];
+        if (port->again_at == 0)
+            continue;
+        now = now > 0 ? now : monotonic();
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = port};
+        if (port->again_at <= now) {
+            if (epoll_ctl(thread->epoll, EPOLL_CTL_ADD, port->descriptor, &event) == 0)
+                port->again_at = 0;
+            else
+                port_failed(port, errno);
+        }
+        if (port->again_at > 0)
+            next = fmin(next, port->again_at);
+    }
+    return isinf(next) ? -1 : 1 + (int)(fmax(0, next - now) * 1000);
+}
+
 static void serve(struct thread *thread, struct port *port)
 {
     int received = RECEIVE_BATCH;
     for (unsigned round = 0; round < MAX_ROUNDS && received == RECEIVE_BATCH; round++) {
         received = receive_batch(port);
+        if (received < 0 && errno != EAGAIN)
+            port_failed(port, errno);
+        else
+            port->failures = 0;
         if (received <= 0)
             return;
         double now = monotonic(), arrival = now - batch_age(port, now);
@@ -224,20 +273,44 @@ static void serve_inbox(struct thread *thread)
     finish_batch(thread, oldest, before);
 }
 
+/* Nobody can tell who has something: ask all, after a pause if that goes on. */
+static void serve_unasked(struct thread *thread, unsigned failures)
+{
+    static const struct timespec pause = {.tv_nsec = (long)(FIRST_PAUSE * 1e9)};
+    if (failures >= FAILURES_BEFORE_PAUSE) {
+        pthread_mutex_unlock(&thread->mutex);
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&thread->mutex);
+    }
+    for (unsigned i = 0; i < thread->port_count; i++)
+        if (thread->ports[i]->again_at == 0)
+            serve(thread, thread->ports[i]);
+    serve_inbox(thread);
+}
+
 static void *run(void *argument)
 {
     struct thread *thread = argument;
     struct epoll_event events[MAX_PORTS + 1];
+    unsigned failures = 0;
+    int timeout = -1;
     while (!atomic_load(&thread->stopping)) {
-        int ready = epoll_wait(thread->epoll, events, MAX_PORTS + 1, -1);
+        int ready = epoll_wait(thread->epoll, events, MAX_PORTS + 1, timeout), error = errno;
         pthread_mutex_lock(&thread->mutex);
         yield_to_editors(thread);
+        failures = ready < 0 ? failures + 1 : 0;
+        if (ready < 0) {
+            if (error != EINTR) /* a debugger's, or who stops the process and lets it go on */
+                count_receive_error(thread, error);
+            serve_unasked(thread, failures);
+        }
         for (int i = 0; i < ready; i++) {
             if (events[i].data.ptr)
                 serve(thread, events[i].data.ptr);
             else
                 serve_inbox(thread);
         }
+        timeout = take_up(thread);
         pthread_mutex_unlock(&thread->mutex);
     }
     return NULL;

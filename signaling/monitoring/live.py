@@ -136,6 +136,10 @@ class Live:
             "packets_forwarded": stats.packets_forwarded,
             "packets_forwarded_per_second": load.forwarded * rate,
             "forward_latency": asdict(stats.forward_latency),
+            "datagrams_missed": {
+                "total": stats.datagrams_missed,
+                "per_second": load.missed * rate,
+            },
             "drops": {
                 str(reason): {"total": total, "per_second": load.drops.get(str(reason), 0) * rate}
                 for reason, total in stats.drops.items()

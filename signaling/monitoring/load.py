@@ -26,7 +26,8 @@ class Load:
     at: its end, Unix seconds; interval: seconds. cpu: share of one core that the whole process took;
     busiest_thread: that of its busiest thread. loop_delay: seconds that the event loop was late, at
     worst. received, forwarded: RTP packets that came, and copies that went. drops: by reason, those
-    that there were. stats: the relay's counters at the end.
+    that there were. missed: datagrams that the kernel had no room for. stats: the relay's counters at
+    the end.
     """
 
     at: float
@@ -38,6 +39,7 @@ class Load:
     forwarded: int
     drops: dict[str, int]
     stats: RelayStats
+    missed: int = 0
 
 
 class LoadMeter:
@@ -82,6 +84,7 @@ class LoadMeter:
             forwarded=max(0, stats.packets_forwarded - before.packets_forwarded),
             drops={reason: n for reason, n in drops.items() if n > 0},
             stats=stats,
+            missed=max(0, stats.datagrams_missed - before.datagrams_missed),
         )
 
 

@@ -198,6 +198,23 @@ def _datagrams(stats: RelayStats) -> Iterator[Metric]:
         "reason",
         {reason: n for reason, n in dropped.items() if reason not in COPY_REASONS},
     )
+    yield CounterMetricFamily(
+        f"{PREFIX}datagrams_missed",
+        "Datagrams that found the kernel's receive buffer full; none of those that came.",
+        stats.datagrams_missed,
+    )
+    yield _labelled(
+        "send_errors",
+        "Datagrams that the system did not take, by the name of its error.",
+        "error",
+        stats.send_errors,
+    )
+    yield _labelled(
+        "receive_errors",
+        "Calls to receive that failed, by the name of the system's error.",
+        "error",
+        stats.receive_errors,
+    )
     yield _labelled(
         "control_unsent",
         "STUN, DTLS and RTCP of the relay's own that could not be sent.",

@@ -315,7 +315,7 @@ def full_send_buffer(address: Address) -> Iterator[None]:
 
     Loopback never fills a UDP socket, so a TCP connection that nobody reads from takes its place.
     """
-    descriptor = _descriptor_of(address)
+    descriptor = descriptor_of(address)
     with (
         socket.create_server((IPV4, 0)) as listener,
         socket.create_connection(listener.getsockname()) as stream,
@@ -328,7 +328,8 @@ def full_send_buffer(address: Address) -> Iterator[None]:
         yield
 
 
-def _descriptor_of(address: Address) -> int:
+def descriptor_of(address: Address) -> int:
+    """Of the socket that is bound to an address."""
     for descriptor in map(int, os.listdir("/proc/self/fd")):
         with contextlib.suppress(OSError):
             if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):

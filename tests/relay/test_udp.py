@@ -145,10 +145,10 @@ def test_nothing_to_receive(host: str) -> None:
         assert ReceiveBatch(udp.family).receive(udp.fileno()) == 0
 
 
-def test_a_closed_socket_gives_nothing() -> None:
+def test_a_closed_socket_gives_its_error() -> None:
     with bound("127.0.0.1") as (udp, _):
         descriptor = udp.fileno()
-    assert ReceiveBatch(socket.AF_INET).receive(descriptor) == 0
+    assert ReceiveBatch(socket.AF_INET).receive(descriptor) == -errno.EBADF
 
 
 @both_families

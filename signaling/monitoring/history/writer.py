@@ -269,7 +269,7 @@ def _load_row(scores: list[float], load: Load, rooms: int, participants: int) ->
         "received": load.received,
         "forwarded": load.forwarded,
         "dropped": sum(load.drops.values()),
-        "overload": sum(load.drops.get(reason, 0) for reason in OVERLOAD),
+        "overload": load.missed + sum(load.drops.get(reason, 0) for reason in OVERLOAD),
         "score": sum(scores) / len(scores) if scores else None,
         "worst": min(scores, default=None),
     }

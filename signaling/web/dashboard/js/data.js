@@ -77,7 +77,8 @@ export function liveOf(answer) {
       forwarded: server.packets_forwarded_per_second ?? null,
       history: server.history ?? "off",
     },
-    drops: dropsOf(server.drops ?? {}),
+    // What the kernel had no room for is none of the datagrams that came; people need to see it beside them.
+    drops: dropsOf({ ...server.drops, datagrams_missed: server.datagrams_missed ?? { total: 0 } }),
     rooms: rooms.map(liveRoomOf),
     truncated: answer.truncated === true,
   };

@@ -40,6 +40,7 @@ const OVERLOAD_DROPS = new Set([
   "control_queue_full",
   "internal_error",
   "send_failed",
+  "datagrams_missed",
 ]);
 
 /** @type {Record<Band, string>} */

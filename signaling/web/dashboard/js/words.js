@@ -131,6 +131,11 @@ export const DROPS = {
     words: "Listeners hear gaps: raise the socket buffers.",
     weight: "alarm",
   },
+  datagrams_missed: {
+    name: "Receive buffer full",
+    words: "The kernel had no room for what came, and dropped it: raise the socket buffers, or give the relay a core.",
+    weight: "alarm",
+  },
   send_failed: {
     name: "Sending refused by the system",
     words: "A route or an interface is gone, or a local firewall rejects outgoing UDP.",
