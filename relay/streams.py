@@ -43,6 +43,10 @@ oldest leaves when one more comes."""
 LATE_AFTER_RESTART = 1.0
 """Seconds for which packets of the SSRC before are late ones, and no return to it."""
 
+LONGEST_STEP = 0x7FFF
+"""From one packet that a sink gets to the next: libsrtp tells turns from 16 bits, and a longer one would
+lead back to numbers that were used."""
+
 FIRST_CAPACITY = 4
 """Slots of a new fan: a small room. They double when they are all taken."""
 
@@ -221,7 +225,8 @@ class Sink:
     sequence, timestamp, at: where its own counters stood when it began to follow its source, or ceased to;
     offsets: what they are ahead of the source's timeline. edge: the timeline's packets up to here are
     from before. fresh: nothing of this source was sent yet; first: its packet that was sent first, with
-    the marker. red: it takes RED as it is. slot, view, packet, size: its place in the fan.
+    the marker. stuck: the timeline's number that it got last, while packets for it cannot be protected.
+    red: it takes RED as it is. slot, view, packet, size: its place in the fan.
     """
 
     __slots__ = (
@@ -245,6 +250,7 @@ class Sink:
         "slot",
         "source",
         "ssrc",
+        "stuck",
         "tag_length",
         "timestamp",
         "timestamp_offset",
@@ -285,6 +291,7 @@ class Sink:
         self.timestamp_offset = 0
         self.edge = 0
         self.first = 0
+        self.stuck: int | None = None
         self.fresh = True
         self.retransmitted = 0
         self._packets = 0
@@ -303,6 +310,7 @@ class Sink:
         self.sequence_offset = self.sequence - timeline.highest
         self.timestamp_offset = own - timeline.timestamp - ticks(now - timeline.at)
         self.fresh = True
+        self.stuck = None
         self._join(source.fan(self.udp, red=self.red))
 
     def detach(self) -> None:
@@ -334,6 +342,14 @@ class Sink:
             return timestamp
         self.timestamp_offset += behind
         return (timestamp + behind) & 0xFFFFFFFF
+
+    def catch_up(self, sequence: int) -> None:
+        """A packet goes to it after others that could not: what it missed may be too long a step."""
+        assert self.stuck is not None
+        step = sequence - self.stuck
+        if step > LONGEST_STEP:
+            self.sequence_offset -= step - 1
+            self.edge = self.stuck = sequence - 1
 
     def again(self, number: int, buffer: memoryview) -> tuple[int, int] | None:
         """Write the packet that went under a sequence number (16 bits) of its own into `buffer`, just as it
@@ -406,6 +422,7 @@ class Fan:
         "_batch",
         "_edge",
         "_fresh",
+        "_reached",
         "_sizes",
         "_udp",
         "packets",
@@ -424,6 +441,7 @@ class Fan:
         self._sizes = ffi.new("int[]", FIRST_CAPACITY)
         self._edge = 0
         self._fresh = False
+        self._reached = 0
 
     @property
     def errors(self) -> Counter[int]:
@@ -440,7 +458,7 @@ class Fan:
         self._place(sink, len(self.sinks))
         self.sinks.append(sink)
         self._edge = max(self._edge, sink.edge)
-        self._fresh = self._fresh or sink.fresh
+        self._fresh = self._fresh or sink.fresh or sink.stuck is not None
 
     def remove(self, sink: Sink) -> None:
         """Give its slot to the last one."""
@@ -481,6 +499,8 @@ class Fan:
                     skipped.append(sink.slot)
                     sink.miss(payload)
                     continue
+                if sink.stuck is not None:
+                    sink.catch_up(sequence)
                 if sink.fresh:
                     own_timestamp = sink.begin(sequence, own_timestamp)
                     view[1] |= _MARKER
@@ -490,7 +510,14 @@ class Fan:
                 skipped.append(sink.slot)
                 sink.miss(payload)
                 unprotected += 1
-        self._fresh = special and any(sink.fresh for sink in self.sinks)
+                if sink.stuck is None:
+                    sink.stuck = max(sink.edge, self._reached)
+            elif special and sink.stuck is not None and sequence > sink.stuck:
+                sink.stuck = None
+        self._reached = max(self._reached, sequence)
+        self._fresh = (special or unprotected > 0) and any(
+            sink.fresh or sink.stuck is not None for sink in self.sinks
+        )
         self.packets += 1
         self.payload_bytes += payload
         lengths = [length + sink.tag_length for sink in self.sinks]

@@ -233,3 +233,32 @@ async def test_threads_have_the_priority_that_they_say(realtime: bool) -> None:
         assert realtime or not plane.realtime
     finally:
         plane.close()
+
+
+@pytest.mark.parametrize(("cores", "asks"), [(1, False), (2, True)])
+async def test_threads_ask_for_priority_only_where_a_core_is_left(
+    monkeypatch: pytest.MonkeyPatch, cores: int, asks: bool
+) -> None:
+    """Else the event loop would find none beside threads that are kept busy."""
+    asked = []
+
+    class Eager:
+        def __init__(self, plane: Any) -> None:
+            self._plane = plane
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._plane, name)
+
+        def hurry(self) -> bool:
+            asked.append(True)
+            return True
+
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    plane = NativePlane(lambda path, datagram: None, 1, realtime=True)
+    plane._plane = Eager(plane._plane)
+    plane.open(Address("127.0.0.1", 0))
+    try:
+        assert plane.realtime is asks
+        assert bool(asked) is asks
+    finally:
+        plane.close()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from relay import CloseReason, PublisherStats, Relay
+from relay.address import Address, Path
 from tests.integration.light_peer import LightPeer
 
+from .media import random_keys
 from .waiting import until
 
 
@@ -44,6 +48,26 @@ async def test_muted_before_it_is_connected(relay: Relay) -> None:
     assert [packet[12:] for packet in listener.received] == [b"opus 00002"]
     await listener.close()
     await speaker.close()
+
+
+async def test_takes_rtp_by_its_own_paths_alone(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address translator gave one of them to another client, before this one had its keys."""
+    publisher, other = relay.create_publisher(), relay.create_publisher()
+    peer = LightPeer(publisher)
+    await peer.connect()
+    transport, router = publisher._transport, relay._router
+    (own,) = transport.paths
+    lost = Path(own.local, Address("127.0.0.1", 9))
+    transport.paths[lost] = None
+    router.bind(lost, other._transport)
+    bound: list[Path] = []
+    monkeypatch.setattr(router.plane, "bind", lambda path, source: bound.append(path))
+    publisher._start(random_keys(), own)
+    assert bound == [own]
+    router.unbind(lost, other._transport)
+    await peer.close()
 
 
 async def test_its_consumers_close_first(relay: Relay) -> None:

@@ -385,6 +385,22 @@ class TestRestart:
         await until(lambda: recorder.selected)
         assert recorder.failures == []
 
+    async def test_one_that_is_given_up_leaves_none_of_its_paths(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        """Nothing is taken by them any more, and another connection may have them."""
+        await connect(transport, peer)
+        transport.restart_ice()
+        again = self._restarted(network, transport, ELSEWHERE.remote)
+        again.answering = False
+        transport.reconnect(again.parameters())
+        again.check()
+        await until(lambda: again.requests)
+        assert network.router.bindings == {PATH: transport, ELSEWHERE: transport}
+        transport.restart_ice()
+        assert network.router.bindings == {PATH: transport}
+        assert list(transport.paths) == [PATH]
+
     async def test_one_that_finds_no_path_leaves_all_as_it_was(
         self,
         network: FakeNetwork,

@@ -1,0 +1,122 @@
+"""Steps in a listener's sequence numbers that are longer than SRTP can tell.
+
+It reckons with 16 bits and a count of turns on either side (RFC 3711 §3.3.1): a step of more than 32,767
+leads back to an index that was used, and two packets under one give the key away. A publisher's steps are
+never longer; those of a listener who could not be sent to for a while may be.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from relay.native import AVAILABLE
+from relay.plane import Control, MediaPlane
+from relay.srtp import function_address, protect
+from relay.stats import DropReason
+
+from .media import IPV4, IPV6, PLANES, Listener, Studio, frame, open_studio, until
+from .test_forward_nack import arrived
+from .test_native_threads import TwoThreads
+
+ALL_PLANES: dict[str, Callable[[Control], MediaPlane]] = dict(PLANES)
+if AVAILABLE:
+    ALL_PLANES["native, two threads"] = TwoThreads
+
+Transform = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+
+
+class Protector:
+    """Stands in the place of `srtp_protect`. fails: whether it refuses; open: it waits for this."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fails = False
+        self.open = threading.Event()
+        self.open.set()
+        self._real = Transform(function_address("srtp_protect"))
+        self._callback = Transform(self._protect)
+        address = ctypes.cast(self._callback, ctypes.c_void_p).value
+
+        def addressed(name: str) -> int:
+            return address or 0 if name == "srtp_protect" else function_address(name)
+
+        monkeypatch.setattr("relay.native.function_address", addressed)
+        monkeypatch.setattr(
+            "relay.streams.protect", lambda *given: 1 if self.fails else protect(*given)
+        )
+
+    def _protect(self, context: int, packet: int, length: int) -> int:
+        self.open.wait(20)
+        return 1 if self.fails else int(self._real(context, packet, length))
+
+
+@pytest.fixture
+def protector(monkeypatch: pytest.MonkeyPatch) -> Protector:
+    return Protector(monkeypatch)
+
+
+async def numbers(listener: Listener, count: int) -> list[int]:
+    return [int.from_bytes(packet[2:4], "big") for packet in await listener.hears(count)]
+
+
+@pytest.mark.parametrize("plane", ALL_PLANES)
+@pytest.mark.parametrize(
+    ("jumps", "expected"), [((16_000, 16_000), 32_100), ((20_000, 20_000), 101)]
+)
+async def test_after_packets_that_could_not_be_protected(
+    protector: Protector, plane: str, jumps: tuple[int, int], expected: int
+) -> None:
+    """A step that can be told is a loss, as it should be; one that cannot is none."""
+    async with open_studio(ALL_PLANES[plane]) as studio:
+        speaker = studio.speaker(IPV4)
+        listener = studio.listener(speaker, IPV6, nack=True)
+        speaker.say(frame(0))
+        assert await numbers(listener, 1) == [100]
+        protector.fails = True
+        speaker.say(frame(jumps[0]))
+        await until(lambda: studio.drops == {DropReason.PROTECT_FAILED: 1})
+        protector.fails = False
+        speaker.say(frame(sum(jumps)), frame(sum(jumps) + 1))
+        assert await numbers(listener, 2) == [expected, expected + 1]
+        assert studio.plane.retransmit(listener.sink, [expected + 1]) == 1
+        assert len(await arrived(listener, 1)) == 1
+        assert studio.drops == {DropReason.PROTECT_FAILED: 1}
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="the native plane was not built")
+async def test_after_an_inbox_that_was_full(protector: Protector) -> None:
+    """The listener's thread stands still while its publisher jumps twice."""
+    async with open_studio(TwoThreads) as studio:
+        speaker = studio.speaker(IPV4)
+        listener = studio.listener(speaker, IPV6)
+        speaker.say(frame(0))
+        assert await numbers(listener, 1) == [100]
+        protector.open.clear()
+        try:
+            index = 0
+            while not studio.drops:
+                index += 1
+                speaker.say(frame(index))
+                if index % 64 == 0:
+                    await studio_took(studio, index + 1)
+            assert set(studio.drops) == {DropReason.INBOX_FULL}
+            last = index + 20_000
+            speaker.say(frame(last))
+            await studio_took(studio, index + 2)
+        finally:
+            protector.open.set()
+        kept = (
+            index + 1 - studio.drops[DropReason.INBOX_FULL]
+        )  # of those before the jumps, and the jump
+        await until(lambda: listener.sink.counters().packets == 1 + kept)
+        listener.arrived()  # its own buffer is smaller than that
+        speaker.say(frame(last + 20_000))
+        (packet,) = await arrived(listener, 1)
+        assert int.from_bytes(packet[2:4], "big") == 100 + kept + 1
+
+
+async def studio_took(studio: Studio, count: int) -> None:
+    await until(lambda: studio.plane.counters().rtp_packets_accepted >= count)
