@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 REPEAT_INTERVAL = 60.0
@@ -23,7 +24,8 @@ class Fault(NamedTuple):
     error: str = ""
 
 
-class Complaint(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Complaint:
     """What is to be said. count: how many there were, in the last `seconds` (None: they are the first)."""
 
     fault: Fault

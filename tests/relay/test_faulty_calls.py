@@ -23,10 +23,11 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`tests/native/faulty_calls.c`."""
     if COMPILER is None:
         pytest.skip("there is no C compiler")
+    plain = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     built = tmp_path_factory.mktemp("faulty") / "faulty_calls.so"
     source = ROOT / "tests" / "native" / "faulty_calls.c"
     flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-    subprocess.run([COMPILER, *flags, "-o", built, source, "-ldl"], check=True)
+    subprocess.run([COMPILER, *flags, "-o", built, source, "-ldl"], check=True, env=plain)
     return built
 
 

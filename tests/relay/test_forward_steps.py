@@ -87,7 +87,7 @@ async def test_after_packets_that_could_not_be_protected(
 
 
 @pytest.mark.skipif(not AVAILABLE, reason="the native plane was not built")
-async def test_after_an_inbox_that_was_full(protector: Protector) -> None:
+async def test_after_the_inbox_of_a_native_thread_was_full(protector: Protector) -> None:
     """The listener's thread stands still while its publisher jumps twice."""
     async with open_studio(TwoThreads) as studio:
         speaker = studio.speaker(IPV4)
