@@ -119,6 +119,8 @@ test("the relay's own trouble comes first", () => {
   const { text, rest } = said(live(people, {}, { send_buffer_full: { total: 9, per_second: 4.5 } }));
   assert.equal(text, "The relay itself loses packets (send_buffer_full).");
   assert.equal(rest, "1 room, 2 people. 1 person hears badly.");
+  const missed = live(people, { datagrams_missed: { total: 9, per_second: 4.5 } });
+  assert.equal(said(missed).text, "The relay itself loses packets (datagrams_missed).");
 });
 
 test("what was dropped for usual reasons, or long ago, is no trouble", () => {

@@ -17,10 +17,11 @@ def test_packets_and_drops_of_an_interval() -> None:
     now = [100.0]
     drops = {DropReason.RTP_MUTED: 5, DropReason.RTP_STALE: 1}
     readings = [
-        relay_stats(rtp_packets_received=10, packets_forwarded=20, drops=drops),
+        relay_stats(rtp_packets_received=10, packets_forwarded=20, drops=drops, datagrams_missed=3),
         relay_stats(
             rtp_packets_received=60,
             packets_forwarded=220,
+            datagrams_missed=10,
             drops=drops | {DropReason.RTP_MUTED: 9, DropReason.SEND_FAILED: 2},
         ),
     ]
@@ -33,6 +34,7 @@ def test_packets_and_drops_of_an_interval() -> None:
     assert (load.at, load.interval) == (104.0, 4.0)
     assert (load.received, load.forwarded) == (50, 200)
     assert load.drops == {"rtp_muted": 4, "send_failed": 2}
+    assert load.missed == 7
     assert load.loop_delay == 0.25
     assert load.busiest_thread == 0.0
     assert load.stats.packets_forwarded == 220

@@ -47,6 +47,9 @@ def test_counters_of_the_relay() -> None:
         control_used={"stun": 20, "dtls": 10},
         control_unsent={DropReason.SEND_FAILED: 2},
         drops={DropReason.RTP_MUTED: 10, DropReason.STUN_MALFORMED: 10, DropReason.SEND_FAILED: 12},
+        datagrams_missed=7,
+        send_errors={"EPERM": 12},
+        receive_errors={"ENOMEM": 2},
     )
     samples = parse(Metrics(lambda: now(relay=stats, rooms=1, participants=4, waiting=1)).text())
 
@@ -59,6 +62,9 @@ def test_counters_of_the_relay() -> None:
     assert value(samples, "datagrams_dropped_total", reason="rtp_muted") == 10
     assert value(samples, "copies_dropped_total", reason="send_failed") == 10
     assert value(samples, "control_unsent_total", reason="send_failed") == 2
+    assert value(samples, "datagrams_missed_total") == 7
+    assert value(samples, "send_errors_total", error="EPERM") == 12
+    assert value(samples, "receive_errors_total", error="ENOMEM") == 2
     received = total(samples, "rtp_relay_datagrams_used_total") + total(
         samples, "rtp_relay_datagrams_dropped_total"
     )
