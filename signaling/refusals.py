@@ -25,6 +25,7 @@ class Refusal(StrEnum):
     ROOM_FULL = "room_full"
     SERVER_FULL = "server_full"
     HANDSHAKES = "handshakes"
+    DISPLACED = "displaced"
     UNANSWERED = "unanswered"
     NO_DESCRIPTOR = "no_descriptor"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from relay import CloseReason
-from signaling.capacity import OFFER_TIMEOUT, Capacity
+from signaling.capacity import OFFER_TIMEOUT, YIELD_AFTER, Capacity
 from signaling.errors import ErrorCode, SignalingError
 from signaling.refusals import Refusal, Refusals
 from tests.signaling.double import Publisher
@@ -66,6 +66,44 @@ def test_one_address_gets_half_of_the_handshakes() -> None:
     assert _code(capacity) is None  # of nobody knows whom
     mine[0].emit("connected")
     assert _code(capacity, "a") is None
+
+
+def test_who_takes_long_makes_room_when_there_is_none() -> None:
+    refusals = Refusals()
+    capacity = Capacity(100, 3, refusals)
+    capacity.expire(100.0)
+    first, second = _connection(capacity, "a"), _connection(capacity, "b")
+    capacity.expire(100.0 + YIELD_AFTER / 2)
+    third = _connection(capacity, "c")
+
+    assert _code(capacity, "d") is ErrorCode.RATE_LIMITED  # nobody has had their time
+    capacity.expire(100.0 + YIELD_AFTER)
+    assert _code(capacity, "d") is None
+    fourth = _connection(capacity, "d")
+    assert first.close_reason is CloseReason.FAILED
+    second.emit("connected")
+    assert _code(capacity, "e") is None  # there is room again
+    _connection(capacity, "e")
+    assert _code(capacity, "f") is ErrorCode.RATE_LIMITED
+    capacity.expire(100.0 + 2 * YIELD_AFTER)
+    assert _code(capacity, "f") is None
+    assert third.close_reason is CloseReason.FAILED
+    assert (second.close_reason, fourth.close_reason) == (None, None)
+    assert refusals.as_dict() == {"handshakes": 2, "displaced": 2}
+
+
+def test_the_address_that_has_the_most_makes_room_first() -> None:
+    capacity = Capacity(100, 6)
+    alone = _connection(capacity, "a")
+    crowd = [_connection(capacity, "b") for _ in range(3)]
+    others = [_connection(capacity, group) for group in "cd"]
+    capacity.expire(YIELD_AFTER)
+
+    for place in range(2):
+        assert _code(capacity, "e") is None
+        _connection(capacity, "e")
+        assert crowd[place].close_reason is CloseReason.FAILED
+    assert {one.close_reason for one in (alone, crowd[2], *others)} == {None}
 
 
 def test_an_offer_that_nobody_answers_is_given_up() -> None:
