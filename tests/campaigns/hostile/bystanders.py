@@ -1,9 +1,8 @@
 """People who talk, in a process of their own: `python -m tests.campaigns.hostile.bystanders URL`.
 
-Each packet of theirs carries the attack that went on when it was sent, a number, and the time, so that
-loss and latency are known for each attack. On the input: a line names what begins now; the last one is
-empty. On the output: a line with `Facts`, then, for each line of input, one when it has been taken note of,
-and at the end one with a `Report` for each attack.
+On the input: a line names what begins now; the last one is empty. On the output: a line with `Facts`, then,
+for each line of input, one when it has been taken note of, and at the end one with a `Report` for each
+attack.
 """
 
 from __future__ import annotations
@@ -11,45 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import struct
 import sys
-import time
-from collections import defaultdict
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass
 
-import pylibsrtp
-from pylibsrtp import Policy
-from websockets import ConnectionClosed
-from websockets.asyncio.client import ClientConnection, connect
-
-from benchmarks.load.peer import Identity, Peer
-from relay.srtp import SrtpKeys
-from tests.campaigns.people import read_offer, write_answer
+from .crowd import FRAME, Crowd, Report, Voice
+from .newcomers import Door
 
 PEOPLE = 3
-FRAME = 0.02
-"""Seconds between packets of who speaks."""
-
-PATIENCE = 20.0
-"""Seconds in which somebody new must have come into a room, and in which the last packets must come."""
-
-NEWCOMER_DELAY = 0.5
-"""Seconds after which somebody new comes while an attack goes on."""
-
-_MAGIC = b"bystander"
-_HEADER = struct.Struct("!BBHII")
-_WORDS = struct.Struct("!9sBIQ")
-_SO_TIMESTAMPNS = 35
-_STAMP = struct.Struct("qq")
-_KEPT = 200  # datagrams that attackers may replay
-
-Message = dict[str, Any]
 
 
 @dataclass
 class Facts:
-    """What attackers may know who can listen on the way. sent: datagrams of people's, in hex; names: ICE
+    """What attackers may know who can listen on the way. sent: SRTP of people's, in hex; reports: their
+    SRTCP, likewise; names: ICE
     username fragments of the relay's; addresses: of people's sockets; ssrcs: that they send under."""
 
     relay: tuple[str, int]
@@ -57,249 +30,7 @@ class Facts:
     addresses: list[tuple[str, int]]
     ssrcs: list[int]
     sent: list[str]
-
-
-@dataclass
-class Report:
-    """One attack, as people heard it. Latencies in seconds: from our send call to the kernel's receive
-    stamp. strange: packets that nobody sent like that. newcomer: seconds until somebody new was connected,
-    None when that failed."""
-
-    attack: str
-    sent: int = 0
-    expected: int = 0
-    received: int = 0
-    strange: int = 0
-    median: float = 0.0
-    p99: float = 0.0
-    maximum: float = 0.0
-    newcomer: float | None = None
-    faults: list[str] = field(default_factory=list)
-
-
-class Someone:
-    """A person with a socket, a publisher and consumers."""
-
-    def __init__(self, crowd: Crowd, websocket: ClientConnection) -> None:
-        self.crowd = crowd
-        self.websocket = websocket
-        self.own: Peer | None = None
-        self.peers: list[Peer] = []
-        self._waiting: dict[str, asyncio.Future[Message]] = {}
-        self._task = asyncio.create_task(self._read())
-
-    async def ask(self, type: str, **fields: Any) -> Message:
-        """Send a message, and wait for its answer."""
-        id = f"q{time.monotonic_ns()}"
-        answer = self._waiting[id] = asyncio.get_running_loop().create_future()
-        await self.websocket.send(json.dumps({"type": type, "id": id} | fields))
-        message: Message = await asyncio.wait_for(answer, PATIENCE)
-        if message["type"] == "error":
-            raise RuntimeError(message["message"])
-        return message
-
-    async def tell(self, type: str, **fields: Any) -> None:
-        """Send a message that is answered later, or never."""
-        await self.websocket.send(json.dumps({"type": type} | fields))
-
-    async def publish(self) -> str:
-        """Have a connected publisher; its id."""
-        created = await self.ask("create_publisher")
-        self.own = await self._answer(created, "publish_audio", "publisher_id")
-        publisher_id: str = created["publisher_id"]
-        return publisher_id
-
-    async def consume(self, publisher_id: str) -> Peer:
-        """Listen to somebody."""
-        created = await self.ask("create_consumer", publisher_id=publisher_id)
-        return await self._answer(created, "consumer_answer", "consumer_id")
-
-    async def _answer(self, created: Message, type: str, name: str) -> Peer:
-        remote, source = read_offer(created["offer"]["sdp"])
-        peer = self.crowd.open_peer(source)
-        self.peers.append(peer)
-        self.crowd.names.append(remote.ice.username_fragment)
-        peer.start(remote)
-        answer = {"type": "answer", "sdp": write_answer(peer.local)}
-        await self.ask(type, **{name: created[name]}, answer=answer)
-        await asyncio.wait_for(peer.connected.wait(), PATIENCE)
-        return peer
-
-    async def _read(self) -> None:
-        with contextlib.suppress(ConnectionClosed):
-            async for frame in self.websocket:
-                message = json.loads(frame)
-                waiting = self._waiting.pop(message.get("id", ""), None)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(message)
-                elif message["type"] in ("publisher_closed", "consumer_closed"):
-                    self.crowd.faults.append(f"{message['type']}: {message['reason']}")
-
-    async def close(self) -> None:
-        """Be gone."""
-        for peer in self.peers:
-            self.crowd.close_peer(peer)
-        await self.websocket.close()
-        await self._task
-
-
-class Crowd:
-    """Everybody, and what they heard."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url.replace("http", "ws", 1).rstrip("/") + "/ws"
-        self.identity = Identity()
-        self.names: list[str] = []
-        self.peers: dict[Peer, Ear] = {}
-        self.voices: list[Voice] = []
-        self.faults: list[str] = []
-        self.reports = [Report("before")]
-        self.latencies: dict[int, list[float]] = defaultdict(list)
-        self.listeners = 0
-
-    async def arrive(self, room: str, name: str) -> Someone:
-        """Connect and join."""
-        someone = Someone(self, await connect(self.url, open_timeout=PATIENCE))
-        await someone.ask("join_room", room=room, name=name)
-        return someone
-
-    def open_peer(self, source: Any) -> Peer:
-        peer = Peer(self.identity, source)
-        self.peers[peer] = Ear(self, peer)
-        asyncio.get_running_loop().add_reader(peer.socket, self.peers[peer].readable)
-        return peer
-
-    def close_peer(self, peer: Peer) -> None:
-        if self.peers.pop(peer, None) is not None:
-            asyncio.get_running_loop().remove_reader(peer.socket)
-            peer.close()
-
-    async def keep_speaking(self) -> None:
-        """Everybody speaks, and keeps connections alive, for ever."""
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        while True:
-            for voice in self.voices:
-                voice.speak()
-            for peer in tuple(self.peers):
-                peer.tick(loop.time())
-            due += FRAME
-            await asyncio.sleep(max(0.0, due - loop.time()))
-
-    def spoke(self) -> int:
-        """One packet was sent; the number of the attack that goes on."""
-        report = self.reports[-1]
-        report.sent += 1
-        report.expected += self.listeners
-        return len(self.reports) - 1
-
-    def heard(self, attack: int, latency: float) -> None:
-        """One packet of an attack's time came."""
-        self.reports[attack].received += 1
-        self.latencies[attack].append(latency)
-
-    async def newcomer(self) -> None:
-        """Somebody new comes into a room of their own, publishes, and goes."""
-        await asyncio.sleep(NEWCOMER_DELAY)
-        report = self.reports[-1]
-        began = time.monotonic()
-        someone = None
-        try:
-            async with asyncio.timeout(PATIENCE):
-                someone = await self.arrive("newcomers", "Eve")
-                await someone.publish()
-            report.newcomer = time.monotonic() - began
-        except Exception as error:
-            report.faults.append(f"newcomer: {error!r}")
-        finally:
-            if someone is not None:
-                await someone.close()
-
-    async def finish(self) -> None:
-        """Wait until everything has come that was sent, and add up."""
-        self.voices.clear()
-        deadline = time.monotonic() + PATIENCE
-        while any(report.received < report.expected for report in self.reports):
-            if time.monotonic() > deadline:
-                break
-            await asyncio.sleep(0.05)
-        for number, report in enumerate(self.reports):
-            values = sorted(self.latencies[number]) or [0.0]
-            report.median = values[len(values) // 2]
-            report.p99 = values[int(0.99 * (len(values) - 1))]
-            report.maximum = values[-1]
-        self.reports[-1].faults += self.faults
-
-
-class Voice:
-    """A publisher's other end, which speaks."""
-
-    def __init__(self, crowd: Crowd, peer: Peer) -> None:
-        assert peer.keys is not None
-        self.crowd = crowd
-        self.peer = peer
-        self.sent: list[str] = []
-        self._session = _session(peer.keys, peer.keys.local, Policy.SSRC_ANY_OUTBOUND)
-        self._count = 0
-
-    def speak(self) -> None:
-        """20 ms of sound."""
-        attack = self.crowd.spoke()
-        self._count += 1
-        header = _HEADER.pack(
-            0x80, 111, self._count & 0xFFFF, 960 * self._count & 0xFFFFFFFF, self.peer.ssrc
-        )
-        payload = _WORDS.pack(_MAGIC, attack, self._count, time.time_ns()) + bytes(60)
-        datagram = self._session.protect(header + payload)
-        if len(self.sent) < _KEPT:
-            self.sent.append(datagram.hex())
-        self.peer.socket.sendto(datagram, self.peer.address)
-
-
-class Ear:
-    """What comes to one of our sockets."""
-
-    def __init__(self, crowd: Crowd, peer: Peer) -> None:
-        self._crowd = crowd
-        self._peer = peer
-        self._session: pylibsrtp.Session | None = None
-        self._numbers: set[int] = set()
-
-    def readable(self) -> None:
-        """Take what there is."""
-        for _ in range(64):
-            try:
-                datagram, control, _, _ = self._peer.socket.recvmsg(2048, 64)
-            except (BlockingIOError, ConnectionError):
-                return
-            stamps = [
-                _STAMP.unpack(data[:16]) for _, kind, data in control if kind == _SO_TIMESTAMPNS
-            ]
-            at = stamps[0][0] * 1_000_000_000 + stamps[0][1] if stamps else time.time_ns()
-            if len(datagram) < 2 or datagram[0] & 0xC0 != 0x80:
-                self._peer.receive(datagram)
-            elif datagram[1] & 0xE0 != 0xC0:
-                self._hear(datagram, at)
-
-    def _hear(self, datagram: bytes, at: int) -> None:
-        keys = self._peer.keys
-        assert keys is not None
-        if self._session is None:
-            self._session = _session(keys, keys.remote, Policy.SSRC_ANY_INBOUND)
-        try:
-            packet = self._session.unprotect(datagram)
-            magic, attack, number, sent_at = _WORDS.unpack_from(packet, 12)
-        except (pylibsrtp.Error, struct.error):
-            magic = b""
-        if magic != _MAGIC or number in self._numbers:
-            self._crowd.reports[-1].strange += 1
-            return
-        self._numbers.add(number)
-        self._crowd.heard(attack, (at - sent_at) * 1e-9)
-
-
-def _session(keys: SrtpKeys, key: bytes, kind: int) -> pylibsrtp.Session:
-    return pylibsrtp.Session(Policy(key, kind, 0, keys.profile.identifier))
+    reports: list[str]
 
 
 def _say(value: object) -> None:
@@ -308,7 +39,7 @@ def _say(value: object) -> None:
 
 async def _main(url: str) -> None:
     crowd = Crowd(url)
-    people = [await crowd.arrive("bystanders", f"Person {n}") for n in range(PEOPLE)]
+    people = [await crowd.arrive("bystanders", f"Person {n}", constant=True) for n in range(PEOPLE)]
     loop = asyncio.get_running_loop()
     speaking = asyncio.create_task(crowd.keep_speaking())
     publishers = [await someone.publish() for someone in people]
@@ -319,20 +50,25 @@ async def _main(url: str) -> None:
     crowd.listeners = PEOPLE - 1
     crowd.voices += [Voice(crowd, someone.own) for someone in people if someone.own is not None]
     voices = tuple(crowd.voices)
-    while len(voices[0].sent) < 50:  # noqa: ASYNC110 - there is no event to wait for
+    for voice in voices:
+        voice.peer.report_now()
+    while not all(  # noqa: ASYNC110 - there is no event to wait for
+        len(voice.sent) >= 50 and voice.peer.reports for voice in voices
+    ):
         await asyncio.sleep(FRAME)
     _say(asdict(_facts(crowd)))
-    newcomers = [asyncio.create_task(crowd.newcomer())]
+    door = Door(crowd)
+    await door.open()
     while line := (await loop.run_in_executor(None, sys.stdin.readline)).strip():
         crowd.reports.append(Report(line))
-        newcomers.append(asyncio.create_task(crowd.newcomer()))
+        door.begin()
         _say(line)
-    await asyncio.gather(*newcomers)
+    await door.wait()
     await crowd.finish()
     _say([asdict(report) for report in crowd.reports])
     speaking.cancel()
     await asyncio.gather(speaking, return_exceptions=True)
-    await asyncio.gather(*(someone.close() for someone in people))
+    await asyncio.gather(door.close(), *(someone.close() for someone in people))
 
 
 def _facts(crowd: Crowd) -> Facts:
@@ -343,6 +79,7 @@ def _facts(crowd: Crowd) -> Facts:
         addresses=[peer.socket.getsockname() for peer in peers],
         ssrcs=[peer.ssrc for peer in peers],
         sent=[datagram for voice in crowd.voices for datagram in voice.sent],
+        reports=[report.hex() for peer in peers for report in peer.reports],
     )
 
 

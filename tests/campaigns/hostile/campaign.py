@@ -17,7 +17,8 @@ from benchmarks import cpu
 from tests.browser.server import RelayServer
 
 from . import handshakes, insiders, strangers, visitors
-from .bystanders import Facts, Report
+from .bystanders import Facts
+from .crowd import Report
 from .field import Field
 
 ATTACKS: dict[str, Callable[[Field], Awaitable[None]]] = {
@@ -26,6 +27,7 @@ ATTACKS: dict[str, Callable[[Field], Awaitable[None]]] = {
     "forged STUN": strangers.forged_stun,
     "ClientHellos without ICE": strangers.client_hellos,
     "forged and replayed media": strangers.media,
+    "cut and stretched": strangers.cut_and_stretched,
     "authentic, odd media": insiders.media,
     "authentic, odd reports": insiders.reports,
     "authentic checks": insiders.checks,
@@ -35,7 +37,17 @@ ATTACKS: dict[str, Callable[[Field], Awaitable[None]]] = {
     "sockets": visitors.sockets,
     "half-open ICE": handshakes.without_ice,
     "half-open DTLS": handshakes.without_dtls,
+    "handshakes left alone": handshakes.without_end,
 }
+
+MAX_GROWTH = 64 << 20
+"""Bytes of the server's memory, from before the attacks to after them; the allocator keeps some."""
+
+MAX_GROWTH_EACH = 100 << 10
+"""And so many for each handshake that is left half-open: what a connection takes while it is one."""
+
+CALM = 8.0
+"""Seconds at most before and after the attacks."""
 
 _PATIENCE = 40.0
 """Seconds until nothing may be left: who lost a socket is waited for, and ICE takes its time."""
@@ -48,7 +60,8 @@ _FAULTS = re.compile(r"Traceback|\bERROR\b|\bCRITICAL\b|Warning: (?!without)|Err
 class Result:
     """What one attack did. did: by the attackers; drops: by reason; cpu: seconds of the server's for each
     second; resident: its memory at the end, in bytes; descriptors: open then; health: seconds until its
-    page answered then; tables: entries then, by the table's name; report: what people heard."""
+    page answered then; tables: entries then, by the table's name; faults: what attackers saw that must not
+    be; report: what people heard."""
 
     attack: str
     did: dict[str, int] = field(default_factory=dict)
@@ -58,6 +71,7 @@ class Result:
     descriptors: int = 0
     health: float = 0.0
     tables: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
     report: Report = field(default_factory=lambda: Report(""))
 
 
@@ -104,8 +118,26 @@ class Campaign:
 
     @property
     def faults(self) -> list[str]:
-        """Lines of the server's log that should not be there."""
-        return [line for line in self.log.read_text().splitlines() if _FAULTS.search(line)]
+        """What should not be, of everything that was to hold: the server's log, what people heard, what is
+        left of the attackers in tables and in memory."""
+        found = [line for line in self.log.read_text().splitlines() if _FAULTS.search(line)]
+        for one in self.results:
+            report = one.report
+            found += [f"{one.attack}: {fault}" for fault in (*report.faults, *one.faults)]
+            if report.strange:
+                found.append(f"{one.attack}: {report.strange} packets that nobody sent like that")
+            if not report.expected or report.received != report.expected:
+                lost = report.expected - report.received
+                found.append(f"{one.attack}: {lost} of {report.expected} packets lost")
+            if "internal_error" in one.drops:
+                found.append(f"{one.attack}: {one.drops['internal_error']} internal errors")
+        before, after = self.results[0], self.results[-1]
+        if after.tables != before.tables:
+            found.append(f"left in tables: {after.tables}, before: {before.tables}")
+        grown, bound = after.resident - before.resident, MAX_GROWTH + MAX_GROWTH_EACH * self._many
+        if grown > bound:
+            found.append(f"memory grew by {grown >> 20} MiB")
+        return found
 
     async def _let_people_talk(self) -> Facts:
         self._people = await asyncio.create_subprocess_exec(
@@ -127,7 +159,7 @@ class Campaign:
         before, used = await self.server.health(), cpu.of_process(pid)
         began = asyncio.get_running_loop().time()
         if attack is None:
-            await asyncio.sleep(self._seconds)
+            await asyncio.sleep(min(self._seconds, CALM))
         else:
             await attack(where)
         passed = asyncio.get_running_loop().time() - began
@@ -151,6 +183,7 @@ class Campaign:
             len(os.listdir(f"/proc/{pid}/fd")),
             answered,
             _tables(after),
+            where.faults,
         )
 
     async def _settle(self, wanted: dict[str, int]) -> dict[str, Any]:
@@ -190,12 +223,13 @@ def _tables(health: dict[str, Any]) -> dict[str, int]:
 def table(results: list[Result]) -> str:
     """A table in Markdown."""
     rows = [
-        "| attack | lost | p99 | worst | newcomer | CPU | memory | what attackers did | drops |",
+        "| attack | lost | p99 | worst | newcomers | CPU | memory | what attackers did | drops |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for one in results:
         report = one.report
-        newcomer = "failed" if report.newcomer is None else f"{report.newcomer * 1e3:.0f} ms"
+        came = sorted(report.newcomers)
+        newcomer = f"{came[len(came) // 2] * 1e3:.0f} / {came[-1] * 1e3:.0f} ms, {len(came)}"
         did = ", ".join(f"{count:,} {name}" for name, count in one.did.items())
         drops = ", ".join(f"{count:,} `{name}`" for name, count in one.drops.items())
         rows.append(

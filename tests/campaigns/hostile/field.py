@@ -21,7 +21,7 @@ _TICK = 0.005  # s between two bursts of a flood
 @dataclass
 class Field:
     """url: of the web page. seconds: an attack's. rate: datagrams a second of a flood. many: of what an
-    attack opens. sent: what attackers did so far, by name."""
+    attack opens. sent: what attackers did so far, by name. faults: what they saw that must not be."""
 
     url: str
     facts: Facts
@@ -30,6 +30,7 @@ class Field:
     many: int
     dice: random.Random
     sent: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
 
     @property
     def relay(self) -> Address:
@@ -76,6 +77,11 @@ def udp(host: str = "0.0.0.0") -> socket.socket:
     made.setblocking(False)
     made.bind((host, 0))
     return made
+
+
+def somebody(field: Field) -> Address:
+    """The address of one of the people who talk."""
+    return Address(*field.dice.choice(field.facts.addresses))
 
 
 class Spoofer:

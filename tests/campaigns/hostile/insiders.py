@@ -13,15 +13,18 @@ from pylibsrtp import Policy
 
 from benchmarks.load import stun
 from benchmarks.load.peer import Peer
+from relay.outreach import HOST_BURST, HOST_RATE
 from relay.rtcp import Goodbye, ReceiverReport, ReportBlock, SenderReport, build_rtcp
 from relay.rtp import RtpPacket, build_rtp
 from tests.signaling.lab import answer
 
-from .bystanders import Crowd, Someone
-from .field import Field, udp
+from .crowd import Crowd, Someone
+from .field import Field, Spoofer, somebody, udp
 
 _SOCKETS = 64  # twice as many addresses as a connection may have
 _CANDIDATES = 30
+_NAMING = 20  # connections that name a victim at the same time
+_VICTIM = "127.2.2.2"
 
 
 @contextlib.asynccontextmanager
@@ -45,7 +48,7 @@ def _session(peer: Peer) -> pylibsrtp.Session:
 
 async def media(field: Field) -> None:
     """Authentic SRTP: other people's SSRCs, a new one each time, odd headers, replays; also from another
-    socket, and from one that takes the publisher's port over."""
+    socket, with other people's addresses on it, and from a socket that takes the publisher's port over."""
     dice = field.dice
     async with _insider(field) as peer:
         session, other, kept = _session(peer), udp(), [bytes(20)]
@@ -75,11 +78,15 @@ async def media(field: Field) -> None:
                 kept[dice.randrange(len(kept)) :] = (
                     [datagram] if len(kept) > 50 else [datagram, *kept]
                 )
+            if spoofer.available and dice.random() < 0.1:
+                spoofer.send(datagram, somebody(field), field.relay)
+                return
             with contextlib.suppress(BlockingIOError):
                 sender = other if dice.random() < 0.1 else peer.socket
                 sender.sendto(datagram, field.relay)
 
-        await field.flood("datagrams", send)
+        with contextlib.closing(Spoofer()) as spoofer:
+            await field.flood("datagrams", send)
         other.close()
     await _stolen_address(field)
 
@@ -129,8 +136,8 @@ async def reports(field: Field) -> None:
 
 
 async def checks(field: Field) -> None:
-    """Authentic checks from more addresses than a connection may have, each nominating another; conflicts
-    of role; and the last flight of a handshake, again and again."""
+    """Authentic checks from more addresses than a connection may have, and with other people's on them,
+    each nominating another; conflicts of role; and the last flight of a handshake, again and again."""
     dice = field.dice
     async with _insider(field) as peer:
         remote = peer._remote
@@ -141,11 +148,14 @@ async def checks(field: Field) -> None:
         def send() -> None:
             name = f"{remote.ice.username_fragment}:{peer.local.ice.username_fragment}"
             check = stun.check(name, remote.ice.password, dice.randrange(1 << 31))
+            if spoofer.available and dice.random() < 0.2:
+                spoofer.send(check, somebody(field), field.relay)
             with contextlib.suppress(BlockingIOError):
                 dice.choice(sockets).sendto(check, field.relay)
                 peer.socket.sendto(flight, field.relay)
 
-        await field.flood("datagrams", send)
+        with contextlib.closing(Spoofer()) as spoofer:
+            await field.flood("datagrams", send)
         answers = sum(_drained(one) for one in sockets)
         field.count("answers", answers)
         for one in sockets:
@@ -162,22 +172,36 @@ def _drained(one: socket.socket) -> int:
 
 async def candidates(field: Field) -> None:
     """A victim's address as candidates of many connections: how many checks the relay sends there."""
-    victims = [udp("127.2.2.2") for _ in range(_CANDIDATES)]
+    victims = [udp(_VICTIM) for _ in range(_CANDIDATES)]
     ports = [victim.getsockname()[1] for victim in victims]
-    someone = await Crowd(field.url).arrive("insiders", "Mallory")
-    until = time.monotonic() + field.seconds
-    while time.monotonic() < until:
-        created = await someone.ask("create_publisher")
-        which = {"publisher_id": created["publisher_id"]}
-        for index, port in enumerate(ports):
-            text = f"candidate:{index} 1 udp {1000 + index} 127.2.2.2 {port} typ host"
-            init = {"candidate": text, "sdpMid": "0"}
-            await someone.tell("publisher_ice_candidate", candidate=init, **which)
-            field.count("candidates")
-        await someone.tell("publish_audio", answer=answer(), **which)
-        await asyncio.sleep(0.5)
-        await someone.ask("close_publisher", **which)
-    field.count("checks to a victim", sum(map(_drained, victims)))
+    began = time.monotonic()
+    until = began + field.seconds
+    checks = 0
+
+    async def name(crowd: Crowd, number: int) -> None:
+        someone = await crowd.arrive(f"insiders-{number}", "Mallory")
+        while time.monotonic() < until:
+            created = await someone.ask("create_publisher")
+            which = {"publisher_id": created["publisher_id"]}
+            for index, port in enumerate(ports):
+                text = f"candidate:{index} 1 udp {1000 + index} {_VICTIM} {port} typ host"
+                init = {"candidate": text, "sdpMid": "0"}
+                await someone.tell("publisher_ice_candidate", candidate=init, **which)
+                field.count("candidates")
+            await someone.tell("publish_audio", answer=answer(), **which)
+            await asyncio.sleep(0.5)
+            await someone.ask("close_publisher", **which)
+        await someone.close()
+
+    crowd = Crowd(field.url)
+    naming = [asyncio.create_task(name(crowd, number)) for number in range(_NAMING)]
+    while not all(task.done() for task in naming):
+        await asyncio.sleep(0.05)
+        checks += sum(map(_drained, victims))
+    await asyncio.gather(*naming)
+    checks += sum(map(_drained, victims))
+    field.count("checks to a victim", checks)
+    if checks > HOST_BURST + HOST_RATE * (time.monotonic() - began) + 1:
+        field.faults.append(f"{checks} checks to a victim")
     for victim in victims:
         victim.close()
-    await someone.close()

@@ -12,7 +12,7 @@ from relay.address import Address
 from relay.certificate import Certificate
 from tests.relay.openssl import OpenSslPeer
 
-from .field import Field, Spoofer, udp
+from .field import Field, Spoofer, somebody, udp
 
 _COOKIE = bytes.fromhex("2112a442")
 _SOCKETS = 32
@@ -77,7 +77,7 @@ async def forged_stun(field: Field) -> None:
             name = field.dice.choice(field.facts.names)
             check = stun.check(f"{name}:peer", "x" * 24, 1)
             if spoofer.available and field.dice.random() < 0.5:
-                spoofer.send(check, _somebody(field), field.relay)
+                spoofer.send(check, somebody(field), field.relay)
             else:
                 sockets.send(check)
 
@@ -93,7 +93,7 @@ async def client_hellos(field: Field) -> None:
         def send() -> None:
             hello = field.dice.choice(hellos)
             if spoofer.available and field.dice.random() < 0.5:
-                spoofer.send(hello, _somebody(field), field.relay)
+                spoofer.send(hello, somebody(field), field.relay)
             else:
                 sockets.send(hello)
 
@@ -102,7 +102,7 @@ async def client_hellos(field: Field) -> None:
 
 async def media(field: Field) -> None:
     """SRTP and SRTCP: replayed, changed, and made up, from strangers' addresses and from people's own."""
-    captured = [bytes.fromhex(datagram) for datagram in field.facts.sent]
+    captured = [bytes.fromhex(each) for each in (*field.facts.sent, *field.facts.reports * 20)]
     dice = field.dice
 
     def made() -> bytes:
@@ -123,12 +123,37 @@ async def media(field: Field) -> None:
 
         def send() -> None:
             if spoofer.available and dice.random() < 0.5:
-                spoofer.send(made(), _somebody(field), field.relay)
+                spoofer.send(made(), somebody(field), field.relay)
             else:
                 sockets.send(made())
 
         await field.flood("datagrams", send)
 
 
-def _somebody(field: Field) -> Address:
-    return Address(*field.dice.choice(field.facts.addresses))
+async def cut_and_stretched(field: Field) -> None:
+    """What is right, but for its end: cut anywhere, or with more behind it than any datagram has; from
+    strangers' addresses and from people's own."""
+    dice = field.dice
+    right = [
+        *OpenSslPeer(Certificate.generate(), client=True).datagrams(),
+        *(stun.check(f"{name}:peer", "x" * 24, 1) for name in field.facts.names),
+        *(bytes.fromhex(datagram) for datagram in field.facts.sent[:5]),
+        *(bytes.fromhex(datagram) for datagram in field.facts.reports[:5]),
+    ]
+
+    def made() -> bytes:
+        datagram = dice.choice(right)
+        if dice.random() < 0.9:
+            return datagram[: dice.randrange(len(datagram))]
+        return (datagram + dice.randbytes(dice.choice((1, 4, 400, *_OVERSIZED))))[:65_507]
+
+    with _Sockets(field) as sockets, contextlib.closing(Spoofer()) as spoofer:
+
+        def send() -> None:
+            datagram = made()
+            if spoofer.available and len(datagram) <= 1400 and dice.random() < 0.5:
+                spoofer.send(datagram, somebody(field), field.relay)
+            else:
+                sockets.send(datagram)
+
+        await field.flood("datagrams", send)
