@@ -52,6 +52,10 @@ MAX_CONTROL_SECONDS = 0.004
 """How long one wake-up of the event loop goes on taking them, so that a flood leaves it its turn. It is no
 number of them: a loop with much to do takes its time for a turn, and the ring fills meanwhile."""
 
+MAX_CONTROL_SHARE = 0.05
+"""Seconds for which it may go on when everything else took as long since the last time: while thousands of
+clients keep the loop busy with their messages, those who are there have handshakes to finish."""
+
 MAX_PATHS = 8192
 """Paths of one socket that are kept ready. More came only if strangers sent from as many addresses; then
 all are forgotten, and made again."""
@@ -168,6 +172,7 @@ class NativePlane:
         self._control_unsent: Counter[DropReason] = Counter()
         self._send_errors: Counter[str] = Counter()  # of what is not media
         self._missed = MissedDatagrams()
+        self._control_ended = 0.0
         self._running = False
         self._gap_numbers = itertools.count(1)
         self._with_gaps: WeakValueDictionary[int, NativeSource] = WeakValueDictionary()
@@ -325,14 +330,20 @@ class NativePlane:
             source = self._with_gaps.get(number)
             if source is not None and source.on_gap is not None:
                 source.on_gap()
-        end = time.monotonic() + MAX_CONTROL_SECONDS
+        now = time.monotonic()
+        share = min(now - self._control_ended, MAX_CONTROL_SHARE)
+        self._take_control(thread, now + max(share, MAX_CONTROL_SECONDS))
+        self._control_ended = time.monotonic()
+
+    def _take_control(self, thread: int, end: float) -> None:
+        """Take what is not RTP, until nothing is left or the time is over."""
         while batch := self._plane.control(thread, MAX_CONTROL_BATCH):
             for port, name, datagram in batch:
                 self._control(self._paths[port].get(name) or self._path(port, name), datagram)
             if len(batch) < MAX_CONTROL_BATCH:
                 return
             if time.monotonic() > end:
-                os.eventfd_write(upcall, 1)  # there may be more
+                os.eventfd_write(self._plane.upcall(thread), 1)  # there may be more
                 return
 
     def _path(self, port: int, name: bytes) -> Path:

@@ -9,11 +9,12 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from relay.address import Address, pack_sockaddr
+from relay.address import Address, Path, pack_sockaddr
 from relay.errors import AddressError
 from relay.latency import BUCKETS_PER_OCTAVE, SMALLEST
 from relay.native import AVAILABLE, NativePlane
@@ -42,6 +43,7 @@ async def test_a_flood_of_control_leaves_the_event_loop_its_turn(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, seconds: float, taken: list[int]
 ) -> None:
     monkeypatch.setattr("relay.native.MAX_CONTROL_SECONDS", seconds)
+    monkeypatch.setattr("relay.native.MAX_CONTROL_SHARE", 0.0)
     peer = studio.peer()
     for index in range(200):
         studio.plane.inject(peer.path, STUN + bytes([index]), 1.0)
@@ -52,6 +54,26 @@ async def test_a_flood_of_control_leaves_the_event_loop_its_turn(
             turns.append(len(studio.control))
     assert turns[1:] == taken
     assert [datagram[-1] for _, datagram in studio.control] == list(range(200))
+
+
+@pytest.mark.parametrize(("busy", "taken"), [(0.0, 64), (0.02, 256), (10.0, 512)])
+async def test_control_gets_as_much_of_a_busy_event_loop_as_everything_else(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, busy: float, taken: int
+) -> None:
+    clock, began = [1000.0], asyncio.Event()
+
+    def work(path: Path, datagram: bytes) -> None:
+        clock[0] += 0.0001
+        began.set()
+
+    monkeypatch.setattr("relay.native.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(studio.plane, "_control_ended", clock[0] - busy)
+    studio.on_control = work
+    peer = studio.peer()
+    for _ in range(1000):
+        studio.plane.inject(peer.path, STUN, 1.0)
+    await began.wait()
+    assert len(studio.control) == taken
 
 
 def new_plane(threads: int = 1) -> Any:
