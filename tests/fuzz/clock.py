@@ -1,4 +1,6 @@
-"""An event loop whose time flies: where it would wait for a timer, the clock jumps there."""
+"""An event loop whose time flies: where it would wait for a timer, the clock jumps there, and `GRAIN` at
+least, so that timers are late as on a busy machine. A connection that looks for a path has a timer each 20
+ms; without the grain nearly all of an input's time would go there."""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from .target import BrokenRule
 MAX_TURNS = 20_000
 TURNS_PER_SECOND = 1_000
 """Turns of the loop for one input, and for each second that it lets pass; code that needs more goes round
-in circles. Each connection that looks for a path has fifty a second."""
+in circles."""
+
+GRAIN = 0.1
+"""Seconds that a jump has at least."""
 
 
 class _Selector(selectors.SelectSelector):
@@ -23,7 +28,8 @@ class _Selector(selectors.SelectSelector):
     turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        found = super().select(0)
+        # Alone in it is the loop's pipe to itself, for threads and signals, which there are none of.
+        found = super().select(0) if len(self.get_map()) > 1 else []
         self.turns += 1
         passed = self.now - self.began
         if self.turns > MAX_TURNS + TURNS_PER_SECOND * passed:
@@ -32,7 +38,7 @@ class _Selector(selectors.SelectSelector):
         if not found:
             if timeout is None:
                 raise BrokenRule("everything waits, and for nothing that has a time")
-            self.now += timeout
+            self.now += max(timeout, GRAIN) if timeout else 0
         return found
 
 
