@@ -48,6 +48,9 @@ class FlyingLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._clock = _Selector()
         super().__init__(self._clock)
+        # After some million seconds of flight the loop's own, a nanosecond, is less than the clock can tell,
+        # and what is due would never come.
+        self._clock_resolution = 1e-6
         self._faults: list[str] = []
         self.set_exception_handler(self._keep_fault)
 

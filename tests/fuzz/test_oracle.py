@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from . import oracle
-from .clock import FlyingLoop
+from .clock import GRAIN, FlyingLoop
 from .course import MAX_STEPS, Reader, join, mutate, split
 from .oracle import judge
 from .target import BrokenRule, Target, require
@@ -86,6 +86,18 @@ class TestClock:
         loop = FlyingLoop()
         loop.play(lambda: asyncio.sleep(3600))
         assert loop.time() == 3600
+        loop.close()
+
+    def test_it_jumps_no_shorter_than_its_grain(self) -> None:
+        loop = FlyingLoop()
+        loop.play(lambda: asyncio.sleep(GRAIN / 5))
+        assert loop.time() == GRAIN
+        loop.close()
+
+    def test_it_can_fly_for_long(self) -> None:
+        loop = FlyingLoop()
+        for _ in range(100):
+            loop.play(lambda: asyncio.sleep(1e6 + 1 / 3))
         loop.close()
 
     def test_what_waits_for_nothing(self) -> None:

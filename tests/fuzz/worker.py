@@ -1,7 +1,7 @@
 """One target under atheris: `python -m tests.fuzz.worker TARGET [--seconds N] [--corpus DIR] ...`.
 
-Everything of the project, and aioice, is instrumented while it is imported, so nothing of it may be
-imported before. Statistics go to the standard error output, in libFuzzer's words.
+Everything of the project, and the libraries that read for it, is instrumented while it is imported, so
+nothing of it may be imported before. Statistics go to the standard error output, in libFuzzer's words.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-INSTRUMENTED = ["relay", "sdp", "signaling", "aioice"]
+INSTRUMENTED = ["relay", "sdp", "signaling", "aioice", "jwt", "websockets"]
 
 PATIENCE = 60
 """Seconds of a clock on the wall until an input counts as hanging; `oracle.py` measures real work."""

@@ -17,6 +17,7 @@ NAMES = (
     "dtls",
     "demultiplexer",
     "frames",
+    "tokens",
 )
 
 
