@@ -19,6 +19,10 @@ in circles."""
 GRAIN = 0.1
 """Seconds that a jump has at least."""
 
+TURN = 1e-6
+"""Seconds that a turn takes. On a clock that stands still while code runs, what is due in less than it can
+tell would be put off for ever: after some million seconds that is any timer's last nanosecond."""
+
 
 class _Selector(selectors.SelectSelector):
     """Never waits; what it would have waited is added to the clock."""
@@ -39,6 +43,7 @@ class _Selector(selectors.SelectSelector):
             if timeout is None:
                 raise BrokenRule("everything waits, and for nothing that has a time")
             self.now += max(timeout, GRAIN) if timeout else 0
+        self.now += TURN
         return found
 
 
@@ -48,9 +53,6 @@ class FlyingLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._clock = _Selector()
         super().__init__(self._clock)
-        # After some million seconds of flight the loop's own, a nanosecond, is less than the clock can tell,
-        # and what is due would never come.
-        self._clock_resolution = 1e-6
         self._faults: list[str] = []
         self.set_exception_handler(self._keep_fault)
 
