@@ -57,6 +57,9 @@ GOING_AWAY = 1001
 UNSUPPORTED_DATA = 1003
 """Close codes (RFC 6455 §7.4.1)."""
 
+_HEAD_END = b"\r\n\r\n"
+"""What a request ends by; the library knows no other end, and no body."""
+
 _LEFT_CODES = (1000, GOING_AWAY)
 """What a page closes its socket with that knows what it does, or that is being closed itself."""
 
@@ -175,7 +178,14 @@ class SignalingServer:
     async def _process_request(
         self, connection: ServerConnection, request: Request
     ) -> Response | None:
-        refusal = self._identify(cast(_Socket, connection), request)
+        try:
+            return await self._answer(cast(_Socket, connection), request)
+        finally:
+            # The library sends the answer before the event loop has its turn.
+            connection.loop.call_soon(cast(_Socket, connection).read_on)
+
+    async def _answer(self, socket: _Socket, request: Request) -> Response | None:
+        refusal = self._identify(socket, request)
         if refusal is not None:
             return _response(refusal, request.method)
         path = request.path.partition("?")[0]
@@ -277,12 +287,42 @@ class SignalingServer:
 
 
 class _Socket(ServerConnection):
-    """The library's own connection, behind the gate. arrival: None for one that was refused."""
+    """The library's own connection, behind the gate. arrival: None for one that was refused.
+
+    Nothing is read between a request and its answer. The library takes what follows a request for
+    frames at once, and the end of the stream for their end; if they are wrong, as any byte too many is, it
+    can send no answer any more, and logs a fault of its own.
+    """
 
     def __init__(self, gate: Gate, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._gate = gate
         self.arrival: Arrival | None = None
+        self._tail = b""
+        self._held = b""
+
+    def data_received(self, data: bytes) -> None:
+        if self.request is not None:
+            super().data_received(data)
+            return
+        found = (self._tail + data).find(_HEAD_END)
+        if found < 0:
+            self._tail = (self._tail + data)[1 - len(_HEAD_END) :]
+            super().data_received(data)
+            return
+        end = found + len(_HEAD_END) - len(self._tail)
+        super().data_received(data[:end])
+        if self.request is not None:
+            self._held = data[end:]
+            self.transport.pause_reading()
+
+    def read_on(self) -> None:
+        """The request is answered."""
+        held, self._held = self._held, b""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+            if held:
+                super().data_received(held)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")

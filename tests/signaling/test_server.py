@@ -105,6 +105,40 @@ async def test_what_is_no_message_gets_an_error_and_the_socket_goes_on(service: 
         await ada.join()
 
 
+@pytest.mark.parametrize("behind", [b"", b"\r\n", b"\xf4" * 40, b"x" * 200_000])
+async def test_what_follows_a_request_does_not_spoil_its_answer(
+    service: Service, behind: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.server.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + behind)
+    writer.write_eof()
+    response = await reader.read()
+    writer.close()
+
+    assert response.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert response.endswith(b'\r\n\r\n{"status": "ok"}\n')
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_frames_in_one_segment_with_the_handshake_are_read_after_it(service: Service) -> None:
+    text = b'{"type":"join_room","room":"room","name":"Ada"}'
+    handshake = (
+        b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    frame = bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.server.port)
+    # The first segment ends within the head's end.
+    for part in (handshake[:-2], handshake[-2:] + frame[:9], frame[9:]):
+        writer.write(part)
+        await writer.drain()
+
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+    await reader.readuntil(b'{"type":"room_joined"')
+    writer.close()
+    await until(service.is_empty)
+
+
 async def test_a_binary_frame_closes_the_socket(service: Service) -> None:
     async with _two(service) as (ada, bob):
         await ada.socket.send(b'{"type": "leave_room"}')

@@ -18,6 +18,7 @@ NAMES = (
     "demultiplexer",
     "frames",
     "tokens",
+    "requests",
 )
 
 

@@ -31,9 +31,7 @@ ROOM = "tea"
 
 _SECRET = "correct horse battery staple, twice"
 _PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-_PRIVATE_PEM = _PRIVATE.private_bytes(
-    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-).decode()
+_PRIVATE_PEM = _PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 _PUBLIC_PEM = (
     _PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 )
@@ -213,7 +211,9 @@ def seeds() -> list[bytes]:
         {"room": ROOM},
     ]
     texts = [json.dumps(claims).encode() for claims in many]
-    texts += [texts[0].replace(b"1795633060.0", odd) for odd in (b"NaN", b"1" + bytes(40), b"1e999")]
+    texts += [
+        texts[0].replace(b"1795633060.0", odd) for odd in (b"NaN", b"1" + bytes(40), b"1e999")
+    ]
     texts += [b"[" * 200, b"{", b"[]", b'"', b"\xff", b"9" * 400]
     headers = [
         _head("HS256"),
