@@ -69,3 +69,18 @@ class StartError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}: {self.reason}"
+
+
+def wrong_state(sentence: str) -> SignalingError:
+    """What is asked for does not fit what there is."""
+    return SignalingError(ErrorCode.WRONG_STATE, sentence)
+
+
+def not_found(sentence: str) -> SignalingError:
+    """There is no such thing, for who asks."""
+    return SignalingError(ErrorCode.NOT_FOUND, sentence)
+
+
+def forbidden(sentence: str) -> SignalingError:
+    """Who asks may not."""
+    return SignalingError(ErrorCode.FORBIDDEN, sentence)
