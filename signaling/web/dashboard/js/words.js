@@ -131,10 +131,10 @@ export const DROPS = {
     words: "Listeners hear gaps: raise the socket buffers.",
     weight: "alarm",
   },
-  datagrams_missed: {
-    name: "Receive buffer full",
-    words: "The kernel had no room for what came, and dropped it: raise the socket buffers, or give the relay a core.",
-    weight: "alarm",
+  check_withheld: {
+    name: "Check withheld",
+    words: "A check to an address that a client only named, beyond what all such addresses get. It keeps nobody out.",
+    weight: "look",
   },
   send_failed: {
     name: "Sending refused by the system",
@@ -143,10 +143,20 @@ export const DROPS = {
   },
 };
 
+/** What the relay never saw, and which is shown beside what it dropped. @type {typeof DROPS} */
+const MISSED = {
+  datagrams_missed: {
+    name: "Receive buffer full",
+    words: "The kernel had no room for what came, and dropped it: raise the socket buffers, or give the relay a core.",
+    weight: "alarm",
+  },
+};
+
 /** @param {string} reason */
 export function dropWords(reason) {
   return (
-    DROPS[reason] ?? {
+    DROPS[reason] ??
+    MISSED[reason] ?? {
       name: reason.replaceAll("_", " "),
       words: "See the documentation of this version.",
       weight: /** @type {const} */ ("look"),
