@@ -33,8 +33,8 @@ TOKEN_SIZE = 24
 """Bytes of a token: 192 random bits, where 128 cannot be guessed."""
 
 UNCONFIRMED = 60.0
-"""Seconds that the token which a place was taken by holds, when its client says nothing afterwards: longer
-than the dark takes that a place outlives."""
+"""Seconds that the token which a place was taken by holds when its client says nothing afterwards: one that
+got the answer says something at once, and one that did not tries again sooner than that."""
 
 MAX_WAITING = 10_000
 """Places of a server that wait at the same time; with one more the participant leaves at once."""

@@ -54,6 +54,9 @@ _PREFERENCES: dict[str, bool | int | str] = {
     "toolkit.telemetry.enabled": False,
 }
 
+_LOST_SOCKET = re.compile("(Firefox can’t establish a|The) connection to (the server at )?wss?://")  # noqa: RUF001
+"""What Firefox says of each WebSocket that did not open, or was lost; no page can prevent it."""
+
 
 class FirefoxPage:
     """See interface.Page."""
@@ -70,7 +73,8 @@ class FirefoxPage:
         """Takes a `log.entryAdded`, of whichever page."""
         if event["source"].get("context") != self._context:
             return
-        if event["type"] == "javascript" and event["level"] == "error":
+        ours = event["type"] == "javascript" and not _LOST_SOCKET.match(event["text"])
+        if ours and event["level"] == "error":
             self.errors.append(event["text"])
             self.console.append(f"uncaught: {event['text']}")
         else:

@@ -131,6 +131,11 @@ class Participant:
         made: int = await self.page.evaluate("() => testbed.made()")
         return made
 
+    async def fragments(self) -> list[str]:
+        """The ICE username fragments of the page's living connections; a restart changes them."""
+        fragments: list[str] = await self.page.evaluate("() => testbed.fragments()")
+        return fragments
+
     async def received(self, type: str) -> int:
         """How many messages of this type the page has got so far."""
         count: int = await self.page.evaluate("(it) => testbed.received(it)", type)

@@ -46,13 +46,6 @@ class ConnectionReport:
         return {(remote["address"], remote["port"]) for remote in remotes}
 
     @property
-    def username_fragment(self) -> str | None:
-        """The browser's own in ICE, as long as a restart does not change it."""
-        return next(
-            (entry.get("iceLocalUsernameFragment") for entry in self.of_type("transport")), None
-        )
-
-    @property
     def round_trip_time(self) -> float | None:
         """Of the selected candidate pair, in seconds."""
         for pair in self.of_type("candidate-pair"):

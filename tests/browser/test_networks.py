@@ -1,16 +1,18 @@
-"""Networks that change under a call in real Chromium: it goes on, on the same connections and keys."""
+"""Networks that change under a call of real browsers: it goes on, on the same connections and keys."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from operator import lt
+from operator import eq, lt
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from tests.browser.chromium import Chromium
+from tests.browser.firefox import Firefox
 from tests.browser.guests import Guests
 from tests.browser.interface import script
 from tests.browser.participant import Participant
@@ -18,15 +20,20 @@ from tests.browser.proof import expect_all_hear_each_other, expect_no_loss
 from tests.browser.server import HOST, RelayServer
 from tests.browser.slow_link import SlowLink
 from tests.browser.waiting import eventually
+from tests.browser.wire import Wire
 
 _ANNOUNCED = "127.0.0.2"
 _DELAY = 0.005
 
+_DOUBT = 60.0
+"""Seconds until the relay has offered a restart by itself, far more than the 15 that it takes."""
+
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def server(artifacts: Path) -> AsyncIterator[RelayServer]:
-    """In the place of the usual one: its media goes by the link."""
-    server = RelayServer(artifacts / "server.log", f"--announce={_ANNOUNCED}")
+    """In the place of the usual one: its media goes by the link, and a busy machine makes nobody come back
+    too late."""
+    server = RelayServer(artifacts / "server.log", f"--announce={_ANNOUNCED}", "--resume-grace=60")
     await server.start()
     yield server
     await server.stop()
@@ -54,10 +61,47 @@ async def pair(
     return ann, ben
 
 
-async def _fragments(participants: tuple[Participant, ...]) -> list[str | None]:
-    return [
-        report.username_fragment for each in participants for report in await each.connections()
-    ]
+@pytest_asyncio.fixture(loop_scope="session")
+async def wire(server: RelayServer) -> AsyncIterator[Wire]:
+    wire = Wire(server.port)
+    await wire.start()
+    yield wire
+    await wire.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def couple(
+    chromium: Chromium,
+    firefox: Firefox,
+    guests: Guests,
+    server: RelayServer,
+    link: SlowLink,
+    wire: Wire,
+    request: pytest.FixtureRequest,
+) -> tuple[Participant, Participant]:
+    """Ann with Chromium and Ben with Firefox, whose HTTP and WebSockets go by the wire. Parameters: scripts
+    of their pages."""
+    server.url = wire.url
+    scripts = ["withhold-candidates.js", *getattr(request, "param", ())]
+    preload = [script(name) for name in scripts]
+    ann = await guests.arrive(chromium, "Ann", preload=preload)
+    ben = await guests.arrive(firefox, "Ben", preload=preload)
+    await ann.join()
+    await ben.join()
+    await expect_all_hear_each_other([ann, ben])
+    return ann, ben
+
+
+async def _fragments(participants: tuple[Participant, ...]) -> list[str]:
+    return [fragment for each in participants for fragment in await each.fragments()]
+
+
+async def _expect_nothing_seen(participants: tuple[Participant, ...]) -> None:
+    """Everybody has the connections that they began with, and was told of nobody's leaving."""
+    for each in participants:
+        assert await each.connections_made() == 2
+        for type in ("publisher_closed", "consumer_closed", "participant_left"):
+            assert await each.received(type) == 0, f"{each.name} got {type}"
 
 
 async def _received(participant: Participant) -> int:
@@ -104,24 +148,87 @@ async def test_a_nat_that_gives_other_ports_is_followed(
     assert consumer["roundTripTime"] is not None
 
 
-async def test_a_page_that_sees_another_network_restarts_ice_and_nothing_is_lost(
-    pair: tuple[Participant, Participant],
-) -> None:
-    before = await _fragments(pair)
-    for each in pair:
+async def _see_another_network(participants: tuple[Participant, ...]) -> None:
+    """Every page is told so, and restarts ICE on the connections that it has."""
+    before = await _fragments(participants)
+    for each in participants:
         await each.page.evaluate("() => dispatchEvent(new Event('online'))")
-    for each in pair:
+    for each in participants:
         await eventually(
             partial(each.received, "ice_restarted"),
             lambda count: count == 2,
             what=f"both connections of {each.name} have a new path",
         )
-    await expect_all_hear_each_other(pair)
-    after = await _fragments(pair)
-    assert None not in before
+    await expect_all_hear_each_other(participants)
+    after = await _fragments(participants)
+    assert len(before) == len(after) == 4
     assert not set(before) & set(after)
-    assert [await each.connections_made() for each in pair] == [2, 2]
+    await _expect_nothing_seen(participants)
+
+
+async def test_a_page_that_sees_another_network_restarts_ice_and_nothing_is_lost(
+    pair: tuple[Participant, Participant],
+) -> None:
+    await _see_another_network(pair)
     await expect_no_loss(pair)
+
+
+async def test_firefox_restarts_ice_too(couple: tuple[Participant, Participant]) -> None:
+    await _see_another_network(couple)
+    for each in couple:
+        lost = [connection.packets_lost for connection in await each.connections()]
+        print(f"{each.name} lost {lost} packets")
+
+
+@pytest.mark.parametrize("couple", [["leave-restarts-to-the-relay.js"]], indirect=True)
+async def test_the_relay_looks_for_another_path_by_itself(
+    couple: tuple[Participant, Participant], link: SlowLink
+) -> None:
+    before = await _fragments(couple)
+    link.dark = True
+    for each in couple:
+        await eventually(
+            partial(each.received, "ice_restart"),
+            partial(eq, 2),
+            what=f"the relay offers {each.name} a restart of both connections",
+            patience=_DOUBT,
+        )
+    link.dark = False
+    for each in couple:
+        await eventually(
+            partial(each.received, "ice_restarted"),
+            partial(eq, 2),
+            what=f"both connections of {each.name} have a new path",
+        )
+    await expect_all_hear_each_other(couple)
+    assert not set(before) & set(await _fragments(couple))
+    await _expect_nothing_seen(couple)
+
+
+async def test_a_call_outlives_a_while_without_any_network(
+    couple: tuple[Participant, Participant], link: SlowLink, wire: Wire
+) -> None:
+    ids = [(await each.tiles())[each.name].id for each in couple]
+    link.dark = wire.silent = True
+    for each in couple:
+        await each.expect_state("reconnecting")
+    sockets = await wire.accepted_count()
+    await eventually(
+        wire.accepted_count,
+        partial(lt, sockets + len(couple)),
+        what="new sockets are tried one after the other",
+    )
+
+    def dawn() -> None:
+        link.dark = wire.silent = False
+
+    print(f"back {await _outage(couple, dawn):.2f} s after the dark")
+    for each in couple:
+        await each.expect_state("joined")
+        assert await each.received("room_resumed") == 1
+    await expect_all_hear_each_other(couple)
+    assert [(await each.tiles())[each.name].id for each in couple] == ids
+    await _expect_nothing_seen(couple)
 
 
 async def test_a_call_outlives_a_dark_while(

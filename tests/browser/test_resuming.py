@@ -1,4 +1,4 @@
-"""A lost WebSocket in real Chromium: the page comes back to its place; nobody hears or sees anything."""
+"""A lost WebSocket in real browsers: the page comes back to its place; nobody hears or sees anything."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from tests.browser.chromium import Chromium
 from tests.browser.guests import Guests
+from tests.browser.interface import Browser
 from tests.browser.participant import Participant
 from tests.browser.proof import expect_all_hear_each_other, expect_no_loss
 from tests.browser.server import RelayServer
@@ -38,13 +39,20 @@ async def wire(server: RelayServer) -> AsyncIterator[Wire]:
     await wire.close()
 
 
+@pytest.fixture
+def browser(request: pytest.FixtureRequest) -> Browser:
+    """Ann's: Chromium, where the parameter names no other."""
+    found: Browser = request.getfixturevalue(getattr(request, "param", "chromium"))
+    return found
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def pair(
-    chromium: Chromium, guests: Guests, server: RelayServer, wire: Wire
+    browser: Browser, chromium: Chromium, guests: Guests, server: RelayServer, wire: Wire
 ) -> tuple[Participant, Participant]:
     """Ann, whose HTTP and WebSocket go by the wire while media does not, and Ben."""
     direct, server.url = server.url, wire.url
-    ann = await guests.arrive(chromium, "Ann")
+    ann = await guests.arrive(browser, "Ann")
     server.url = direct
     await ann.join()
     (ben,) = await guests.join(chromium, "Ben")
@@ -64,6 +72,7 @@ async def _concealed(participants: tuple[Participant, ...]) -> float:
     return sum([sum(item.concealed for item in await each.connections()) for each in participants])
 
 
+@pytest.mark.parametrize("browser", ["chromium", "firefox"], indirect=True)
 async def test_a_cut_connection_is_neither_seen_nor_heard(
     pair: tuple[Participant, Participant],
     wire: Wire,

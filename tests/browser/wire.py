@@ -20,6 +20,7 @@ class Wire:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._accepted = 0
         self.closed = False
         self.silent = False
         self.url = ""
@@ -28,6 +29,10 @@ class Wire:
         self._server = await asyncio.start_server(self._accept, HOST, 0)
         port = self._server.sockets[0].getsockname()[1]
         self.url = f"http://{HOST}:{port}"
+
+    async def accepted_count(self) -> int:
+        """How many connections were made by it so far; awaitable, to be waited for."""
+        return self._accepted
 
     def cut(self) -> None:
         """Both ends of every connection see it reset; nobody says goodbye."""
@@ -44,6 +49,7 @@ class Wire:
         if self.closed:
             writer.transport.abort()
             return
+        self._accepted += 1
         far_reader, far_writer = await asyncio.open_connection(HOST, self._to)
         self._writers |= {writer, far_writer}
         for source, target in ((reader, far_writer), (far_reader, writer)):

@@ -301,13 +301,15 @@ async def test_sigterm_waits_for_the_rooms_to_end() -> None:
         assert (status, health["status"], health["participants"]) == (503, "draining", 1)
 
         async with connect(program.url.replace("http://", "ws://") + "ws") as socket_:
-            refused = await Client(socket_).ask("join_room", room="room", name="Bob")
+            bob = Client(socket_)
+            refused = await bob.ask("join_room", room="room", name="Bob")
             assert refused["code"] == "server_full"
+            assert 0 <= (await bob.wait_for(type="server_draining"))["seconds"] <= 30
             # Who was in before may come back.
             ada.socket.transport.abort()
-            bob = Client(socket_)
             token = ada.resume_token
             assert (await bob.ask("resume_room", resume_token=token))["type"] == "room_resumed"
+            assert 0 <= (await bob.wait_for(type="server_draining"))["seconds"] <= 30
             assert program.process.returncode is None
 
             await bob.ask("leave_room")

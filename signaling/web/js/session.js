@@ -5,6 +5,7 @@
  */
 
 import { Attempts, pause } from "./backoff.js";
+import { Doubt } from "./doubt.js";
 import { onNetworkChange } from "./network.js";
 import { Consumer } from "./consumer.js";
 import { Publisher } from "./publisher.js";
@@ -37,12 +38,6 @@ import { Signaling, SignalingError } from "./signaling.js";
  * @property {string} [token]
  */
 
-/** How long the socket may take to prove that it still works, when there is doubt. Milliseconds. */
-const PROOF = 3000;
-
-/** How long such a proof is good: in a large room many paths are lost at once. Milliseconds. */
-const PROVEN = 1000;
-
 /** What says nothing about whether the server still keeps the place. */
 const UNDECIDED = new Set(["unreachable", "timeout", "rate_limited", "internal"]);
 
@@ -55,9 +50,7 @@ export class Session {
   #observer;
   #room;
   #left = new AbortController();
-  /** Its event `wake` tells that waiting makes no sense any more. */
-  #alarm = new EventTarget();
-  #proving = false;
+  #doubt = new Doubt((patience) => this.#ask(patience), this.#left.signal);
   #draining = false;
   #inRoom = false;
   /** @type {Signaling | null} */
@@ -208,20 +201,7 @@ export class Session {
   #networkChanged() {
     this.#publisher?.restart();
     this.#consumers.forEach((consumer) => consumer.restart());
-    this.#doubt();
-  }
-
-  /**
-   * A path of the media was lost, or is back. The socket takes the same network, and says nothing about it:
-   * in the dark TCP waits ever longer before it tries again, and goes on waiting when it is light.
-   */
-  async #doubt() {
-    if (!this.#proving) {
-      this.#proving = true;
-      await this.#ask(PROOF);
-      await pause(PROVEN, this.#left.signal);
-      this.#proving = false;
-    }
+    this.#doubt.raise();
   }
 
   /** @param {number} [patience] milliseconds, for opening */
@@ -259,7 +239,7 @@ export class Session {
     const { signal } = this.#left;
     let code = "";
     for (;;) {
-      await pause(attempts.wait(code), signal, this.#alarm);
+      await pause(attempts.wait(code), signal, this.#doubt.alarm);
       if (signal.aborted) {
         return;
       }
@@ -440,12 +420,7 @@ export class Session {
       signaling: /** @type {Signaling} */ (this.#signaling),
       iceServers: this.#iceServers,
       onState: (/** @type {LinkState} */ state) => this.#observer.linkChanged(id, state),
-      onPath: (/** @type {boolean} */ alive) => {
-        if (alive) {
-          this.#alarm.dispatchEvent(new Event("wake"));
-        }
-        this.#doubt();
-      },
+      onPath: (/** @type {boolean} */ alive) => this.#doubt.pathChanged(alive),
     };
   }
 }

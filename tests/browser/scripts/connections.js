@@ -1,5 +1,5 @@
 // Records the page's peer connections and WebSockets. Sets window.testbed.report, .ask, .made
-// and .received.
+// .received and .fragments.
 () => {
   const connections = [];
   const sockets = [];
@@ -34,6 +34,12 @@
   // How many connections the page has made so far, and how many messages of a type it got.
   testbed.made = () => connections.length;
   testbed.received = (type) => received[type] ?? 0;
+
+  // The ICE username fragments of the living connections, the page's own: an ICE restart changes them.
+  testbed.fragments = () =>
+    connections
+      .filter(({ connectionState }) => connectionState !== "closed")
+      .map(({ localDescription }) => /^a=ice-ufrag:(.*)$/m.exec(localDescription.sdp)[1].trim());
 
   // Sends a request of the signaling protocol over the page's own socket; resolves with the reply.
   testbed.ask = (request) =>
