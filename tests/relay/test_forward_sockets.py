@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
 import pytest
 
-from relay.address import Address
+from relay.address import Address, Path
 from relay.errors import AddressError
+from relay.forward import PythonPlane
 from relay.plane import Control, MediaPlane
 from relay.rtp import RtpPacket, build_rtp
 from relay.stats import DropReason
@@ -187,3 +189,24 @@ async def test_closed_it_leaves_its_ports_and_does_nothing(
         other = implementation(lambda path, datagram: None)
         assert other.open(address) == address
         other.close()
+
+
+@pytest.mark.parametrize(("busy", "taken"), [(0.0, 256), (0.04, 448), (10.0, 512)])
+async def test_sockets_get_as_much_of_a_busy_event_loop_as_everything_else(
+    monkeypatch: pytest.MonkeyPatch, busy: float, taken: int
+) -> None:
+    clock, began = [1000.0], asyncio.Event()
+
+    def work(path: Path, datagram: bytes) -> None:
+        clock[0] += 0.0001
+        began.set()
+
+    async with open_studio(PythonPlane) as studio:
+        monkeypatch.setattr("relay.forward.monotonic", lambda: clock[0])
+        monkeypatch.setattr(studio.plane, "_served_at", clock[0] - busy)
+        studio.on_control = work
+        peer = studio.peer()
+        for _ in range(1000):
+            peer.send(STUN)
+        await began.wait()
+        assert len(studio.control) == taken
