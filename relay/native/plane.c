@@ -671,7 +671,9 @@ static enum drop_reason hand_up(struct port *port, const unsigned char *data, si
 {
     struct thread *thread = port->thread;
     unsigned head = atomic_load_explicit(&thread->control_head, memory_order_relaxed);
-    if (head - atomic_load_explicit(&thread->control_tail, memory_order_acquire) >= CONTROL_RING)
+    unsigned waiting = head - atomic_load_explicit(&thread->control_tail, memory_order_acquire);
+    if (waiting >= CONTROL_RING ||
+        (waiting >= CONTROL_RING - CONTROL_RESERVE && !port_find(port, name)))
         return DROP_CONTROL_QUEUE_FULL;
     struct control_entry *entry = &thread->control[head % CONTROL_RING];
     entry->port = port;

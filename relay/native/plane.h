@@ -32,6 +32,7 @@ enum {
     MAX_PORTS = 64,   /* sockets of one thread */
     MAX_SSRCS = 4,    /* of one publisher; the oldest is forgotten when one more comes */
     CONTROL_RING = 1024, /* datagrams on their way up; a power of two */
+    CONTROL_RESERVE = 256, /* of these, for publishers: strangers keep nobody's consent from us */
     LATE_AFTER_RESTART = 1, /* s for which packets of the SSRC before are late ones */
     INBOX_RING = 1024,   /* plain packets from other threads; a power of two */
     GAP_PACKETS = 5,     /* that never came, one after the other: 100 ms */

@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -19,9 +20,11 @@ from relay.errors import AddressError
 from relay.latency import BUCKETS_PER_OCTAVE, SMALLEST
 from relay.native import AVAILABLE, NativePlane
 from relay.srtp import function_address
+from relay.stats import DropReason
 
 from .media import IPV4, IPV6, STUN, Studio, frame, open_studio
 from .test_native_threads import TwoThreads
+from .waiting import until
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="the native plane was not built")
 
@@ -74,6 +77,18 @@ async def test_control_gets_as_much_of_a_busy_event_loop_as_everything_else(
         studio.plane.inject(peer.path, STUN, 1.0)
     await began.wait()
     assert len(studio.control) == taken
+
+
+async def test_strangers_leave_room_in_the_queue_for_who_is_connected(studio: Studio) -> None:
+    stranger, speaker = studio.peer(), studio.speaker()
+    for _ in range(2000):
+        studio.plane.inject(stranger.path, STUN, 1.0)
+    for _ in range(2000):
+        studio.plane.inject(speaker.path, STUN, 1.0)
+    await until(lambda: studio.plane.counters().datagrams_received == len(studio.control) + 2976)
+    came = Counter(path for path, _ in studio.control)
+    assert came == {stranger.path: 768, speaker.path: 256}
+    assert studio.plane.counters().drops == {DropReason.CONTROL_QUEUE_FULL: 2976}
 
 
 def new_plane(threads: int = 1) -> Any:
