@@ -158,7 +158,7 @@ class _Watching:
         )
         sampler.look = lambda: None  # type: ignore[method-assign]
         self.metrics = Metrics(
-            lambda: Now("", "native", 0, 0, 0, _relay_stats(), sampler.load, {}, {}, {})
+            lambda: Now("", "native", 0, 0, 0, _relay_stats(), sampler.load, {}, {})
         )
         self._fed = 0
 

@@ -5,14 +5,13 @@ words, never an object that lives on. An observer is a plain function: it is cal
 loop, so it hands on whatever takes time. One that raises is logged and harms nobody.
 
     room          RoomStarted ... RoomEnded                     first participant to last
-    participant   ParticipantJoined ... ParticipantLeft         ParticipantResumed, MuteChanged between,
-                                                                ParticipantRemoved right before the end
+    participant   ParticipantJoined ... ParticipantLeft         ParticipantResumed, MuteChanged between
     publisher     PublisherStarted ... PublisherStopped         from its first possible media
     consumer      ConsumerStarted ... ConsumerStopped           likewise
     connection    ConnectionFailed, NetworkChanged, QualityFell of a publisher or a consumer
 
 Each start has exactly one end, which comes after it, and what is inside ends first. A connection that never
-got its media has neither; if its path failed there is a `ConnectionFailed`. A `JoinRefused` stands alone.
+got its media has neither; if its path failed there is a `ConnectionFailed`.
 """
 
 from __future__ import annotations
@@ -47,15 +46,6 @@ class RoomEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class JoinRefused(Event):
-    """Somebody may not come in, or there is no place. room: which they asked for; there may be none of that
-    name. reason: a word of the protocol's `code`. Whoever likes can make as many as an address may try to
-    join: it is to be counted, not to be kept."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class ParticipantEvent(Event):
     """A fact about somebody in a room."""
 
@@ -82,13 +72,6 @@ class ParticipantResumed(ParticipantEvent):
     """Somebody's signaling is back. gap_seconds: for how long it was away."""
 
     gap_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class ParticipantRemoved(ParticipantEvent):
-    """A moderator takes somebody out of the room. moderator_id: the participant who did."""
-
-    moderator_id: str
 
 
 @dataclass(frozen=True, slots=True)

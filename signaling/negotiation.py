@@ -36,10 +36,10 @@ _PROTOCOL = "UDP/TLS/RTP/SAVPF"
 _DISCARD_PORT = 9
 """In the m-line of an offer whose addresses are all candidates (RFC 8840 §4.1.1)."""
 
+_OPUS_CHANNELS = 2
+
 MAX_ANSWER_SIZE = 16 * 1024
 """Characters of an answer that is looked at; browsers' have about 3,000."""
-
-_OPUS_CHANNELS = 2
 """In the rtpmap of Opus always, whatever is coded (RFC 7587 §7)."""
 
 _OPUS_PARAMETERS = "minptime=10;useinbandfec=1"

@@ -187,9 +187,6 @@ class Room:
         self._tell_all(news, but=moderator)
         removed = [*twins, target]
         for each in removed:
-            self._observers.tell(
-                events.ParticipantRemoved(self.name, each.id, moderator.id, at=self._now())
-            )
             logger.info(
                 "room %s: participant %s is removed by %s", self.name, each.id, moderator.id
             )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from signaling.access import Access, Grants
 from signaling.capacity import Capacity
 from signaling.errors import ErrorCode, SignalingError
-from signaling.events import JoinRefused, Observers, RoomEnded, RoomStarted
+from signaling.events import Observers, RoomEnded, RoomStarted
 from signaling.media import MediaRelay
 from signaling.messages import ParticipantRemoved, Reason, ServerDraining, ServerMessage
 from signaling.participant import Participant
@@ -96,7 +96,6 @@ class Rooms:
             self._check_places(name, grants)
         except SignalingError as error:
             self._refusals.count(Refusal(error.code.value))
-            self._observers.tell(JoinRefused(name, error.code.value, at=self._observers.now()))
             raise
         room = self._rooms.get(name)
         if room is None:

@@ -115,13 +115,7 @@ class Service:
         )
         site = Site(self._health)
         self._monitor = Monitor(
-            self._relay,
-            self._rooms,
-            self.observers,
-            self.access,
-            version,
-            _monitoring(config),
-            refusals=self.refusals,
+            self._relay, self._rooms, self.observers, self.access, version, _monitoring(config)
         )
         self._server = SignalingServer(
             self._rooms,

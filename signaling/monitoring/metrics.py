@@ -29,7 +29,6 @@ from signaling import events
 from signaling.events import Event
 from signaling.monitoring.load import Load
 from signaling.monitoring.sampler import ParticipantSample
-from signaling.refusals import Refusal
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -42,8 +41,7 @@ SCORES = (1.5, 2.0, 2.5, 3.1, 3.6, 4.0, 4.2, 4.3, 4.4)
 @dataclass(frozen=True, slots=True)
 class Now:
     """What there is at the moment of a scrape. waiting: participants whose socket is lost, and who may come
-    back. refusals: what was turned away, by reason. history, webhooks: counters by name, empty where there
-    is none."""
+    back. history, webhooks: counters by name, empty where there is none."""
 
     version: str
     media_plane: str
@@ -52,7 +50,6 @@ class Now:
     waiting: int
     relay: RelayStats
     load: Load
-    refusals: dict[str, int]
     history: dict[str, float]
     webhooks: dict[str, float]
 
@@ -99,9 +96,7 @@ class Metrics:
 _COUNTED: dict[type[Event], tuple[str, str]] = {
     events.RoomStarted: ("rooms_started", ""),
     events.ParticipantJoined: ("participants_joined", ""),
-    events.JoinRefused: ("joins_refused", "reason"),
     events.ParticipantLeft: ("participants_left", "reason"),
-    events.ParticipantRemoved: ("participants_removed", ""),
     events.ParticipantResumed: ("participants_resumed", ""),
     events.PublisherStarted: ("publishers_started", ""),
     events.PublisherStopped: ("publishers_stopped", "reason"),
@@ -116,9 +111,7 @@ _COUNTED: dict[type[Event], tuple[str, str]] = {
 _WORDS = {
     "rooms_started": "Rooms that began.",
     "participants_joined": "Participants who came.",
-    "joins_refused": "Attempts to join that were not let in.",
     "participants_left": "Participants who went.",
-    "participants_removed": "Participants whom a moderator took out.",
     "participants_resumed": "Participants who came back after a lost WebSocket.",
     "publishers_started": "Voices that could be heard.",
     "publishers_stopped": "Their ends.",
@@ -155,12 +148,6 @@ class _Relay(Collector):
         yield from _present(now)
         yield from _datagrams(now.relay)
         yield from _copies(now.relay)
-        yield _labelled(
-            "refusals",
-            "Sockets, messages and people that were turned away, by reason.",
-            "reason",
-            {refusal: now.refusals.get(refusal, 0) for refusal in Refusal},
-        )
         yield from self._events()
         for name, value in (now.history | now.webhooks).items():
             yield _gauge(name, value) if name in _GAUGES else _counter(name, value)

@@ -21,7 +21,6 @@ from signaling.monitoring.settings import Settings, history_path
 from signaling.monitoring.traces import Traces
 from signaling.monitoring.watch import Watch
 from signaling.monitoring.webhooks import Webhooks
-from signaling.refusals import Refusals
 from signaling.rooms import Rooms
 
 WEBHOOKS_PATIENCE = 5.0
@@ -40,9 +39,7 @@ class Monitor:
         version: str,
         settings: Settings | None = None,
         clock: Callable[[], float] = time.time,
-        refusals: Refusals | None = None,
     ) -> None:
-        self._refusals = refusals or Refusals()
         settings = settings or Settings()
         self._relay = relay
         self._rooms = rooms
@@ -109,7 +106,6 @@ class Monitor:
             waiting=self._rooms.waiting_count,
             relay=self._relay.stats(),
             load=self._sampler.load,
-            refusals=self._refusals.as_dict(),
             history={}
             if history is None
             else {

@@ -35,16 +35,11 @@ def json_bytes(value: object) -> bytes:
 
 
 def csv_bytes(names: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """A table as CSV (RFC 4180), under a row of names. None is an empty field. Ids (`..._id`) are as they
-    are, so that tables can be joined by them: the server makes them, and nobody else."""
+    """A table as CSV (RFC 4180), under a row of names. None is an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(names)
-    made_here = [name.endswith("_id") for name in names]
-    writer.writerows(
-        [value if ours else _cell(value) for value, ours in zip(row, made_here, strict=True)]
-        for row in rows
-    )
+    writer.writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue().encode()
 
 

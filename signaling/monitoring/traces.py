@@ -61,17 +61,6 @@ class Traces:
                     "participant_id": event.participant_id,
                 }
                 logger.info("joined", extra={"fields": joined})
-            case events.JoinRefused():
-                refused = {"event": "join_refused", "room": event.room, "reason": event.reason}
-                logger.info("a join was refused", extra={"fields": refused})
-            case events.ParticipantRemoved():
-                removed = {
-                    "event": "removed",
-                    "room": event.room,
-                    "participant_id": event.participant_id,
-                    "moderator_id": event.moderator_id,
-                }
-                logger.info("removed by a moderator", extra={"fields": removed})
             case events.PublisherStarted():
                 self._started(event, "up", event.publisher_id)
             case events.ConsumerStarted():

@@ -43,13 +43,12 @@ TYPES: dict[type[Event], str] = {
     events.RoomStarted: "room_started",
     events.RoomEnded: "room_ended",
     events.ParticipantJoined: "participant_joined",
-    events.ParticipantRemoved: "participant_removed",
     events.ParticipantLeft: "participant_left",
     events.PublisherStarted: "publisher_started",
     events.PublisherStopped: "publisher_stopped",
     events.QualityFell: "quality_fell",
 }
-"""What is sent, and the `type` that it has. No `JoinRefused`: anybody could fill the queue with them."""
+"""What is sent, and the `type` that it has."""
 
 
 @dataclass(frozen=True, slots=True)

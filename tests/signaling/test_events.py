@@ -71,21 +71,6 @@ def test_a_lost_path_says_so(lab: Lab) -> None:
     ]
 
 
-def test_who_is_not_let_in() -> None:
-    lab = Lab(max_rooms=1, max_participants=1)
-    lab.joined("Ada")
-    del lab.events[:]
-    lab.client().ask("join_room", room="room", name="Bob")
-    lab.client().ask("join_room", room="other", name="Bob")
-
-    assert lab.events == [
-        events.JoinRefused("room", "room_full", at=0.0),
-        events.JoinRefused("other", "server_full", at=0.0),
-    ]
-    assert type(lab.events[0].reason) is str  # type: ignore[attr-defined]
-    lab.end_all()
-
-
 def test_an_observer_that_raises_is_logged_and_harms_nobody(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

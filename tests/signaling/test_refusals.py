@@ -8,11 +8,6 @@ from typing import Any
 
 import pytest
 
-from signaling.errors import ErrorCode, SignalingError
-from signaling.negotiation import MAX_ANSWER_SIZE
-from signaling.participant import Participant
-from signaling.rooms import Rooms
-from tests.signaling.double import Relay
 from tests.signaling.lab import Lab, answer
 from tests.signaling.scene import VALID, Scene, refused
 
@@ -58,41 +53,6 @@ def test_full_rooms_and_servers(lab: Lab) -> None:
     second.ask("leave_room")
     third.join("a")
     small.end_all()
-
-
-def test_a_full_server_that_has_places_in_its_rooms() -> None:
-    rooms = Rooms(Relay(), max_rooms=9, max_participants=9, max_server_participants=2)
-    for name in ("a", "b"):
-        room, grants = rooms.enter(name)
-        room.join(Participant("Ada", lambda message: None, grants))
-
-    for name in ("a", "c"):
-        with pytest.raises(SignalingError, match="2 are on it") as raised:
-            rooms.enter(name)
-        assert raised.value.code is ErrorCode.SERVER_FULL
-    assert len(rooms) == 2
-
-
-@pytest.mark.parametrize(
-    ("size", "code"), [(MAX_ANSWER_SIZE, None), (MAX_ANSWER_SIZE + 1, "bad_sdp")]
-)
-def test_a_description_has_a_greatest_size(lab: Lab, size: int, code: str | None) -> None:
-    client = lab.joined()
-    publisher = client.create_publisher()
-    sdp = answer()["sdp"] + "a=x:"
-    while len(sdp) < size - 2:
-        sdp += "x" * min(100, size - 2 - len(sdp))
-        if len(sdp) < size - 20:
-            sdp += "\r\na=x:"
-    sdp += "\r\n"
-    assert len(sdp) == size
-    message = {"publisher_id": publisher.id, "answer": {"type": "answer", "sdp": sdp}}
-
-    if code is None:
-        client.tell("publish_audio", **message)
-    else:
-        assert client.ask("publish_audio", **message)["code"] == code
-        client.tell("publish_audio", publisher_id=publisher.id, answer=answer())
 
 
 # Missing and mistyped fields.

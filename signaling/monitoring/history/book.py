@@ -48,18 +48,11 @@ _EVENT = """INSERT INTO events (session, participation, at, kind, detail)
     SELECT session, id, :at, :kind, :detail FROM participations WHERE key = :participation"""
 _WINDOW = """INSERT OR REPLACE INTO windows (participation, at, data)
     SELECT id, :at, :data FROM participations WHERE key = :participation"""
-_ADD_SUMS = """UPDATE participations SET seen_at = :at,
+_WINDOW_SUMS = """UPDATE participations SET seen_at = :at,
     sent_sum = sent_sum + :sent, sent_count = sent_count + :sent_count,
     heard_sum = heard_sum + :heard, heard_count = heard_count + :heard_count,
     worst = CASE WHEN worst IS NULL OR :worst < worst THEN COALESCE(:worst, worst) ELSE worst END
-"""
-_WINDOW_SUMS = f"{_ADD_SUMS} WHERE key = :participation"
-SUMS_BY_ID = f"{_ADD_SUMS} WHERE id = :id"
-_SESSION_OPEN = "UPDATE sessions SET ended_at = NULL WHERE key = :session"
-_PARTICIPATION_OPEN = """UPDATE participations SET left_at = NULL, reason = NULL
     WHERE key = :participation"""
-_CONNECTION_OPEN = """UPDATE connections SET ended_at = NULL, reason = NULL WHERE number = :number
-    AND participation = (SELECT id FROM participations WHERE key = :participation)"""
 _SEEN = "UPDATE sessions SET seen_at = :at WHERE key = :session"
 
 
@@ -70,7 +63,7 @@ class _Connection:
 
 
 @dataclass(slots=True)
-class Sums:
+class _Sums:
     """Scores that are not in the participation's row yet."""
 
     at: float = 0.0
@@ -81,7 +74,6 @@ class Sums:
     worst: float | None = None
 
     def add(self, window: Window) -> None:
-        """One more interval."""
         self.at = window.at
         if window.sent_score is not None:
             self.sent += window.sent_score
@@ -93,13 +85,9 @@ class Sums:
         if worst is not None and (self.worst is None or worst < self.worst):
             self.worst = worst
 
-    def parameters(self) -> dict[str, Any]:
-        """As the statement takes them."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
     def row(self, participation: str) -> Row:
         """The row; the sums begin anew."""
-        parameters = self.parameters()
+        parameters = {name: getattr(self, name) for name in self.__slots__}
         self.__init__()  # type: ignore[misc]
         return _WINDOW_SUMS, {"participation": participation, **parameters}
 
@@ -107,7 +95,7 @@ class Sums:
 @dataclass(slots=True)
 class _Participation:
     start: Row
-    sums: Sums = field(default_factory=Sums)
+    sums: _Sums = field(default_factory=_Sums)
     connections: dict[str, _Connection] = field(default_factory=dict)
     numbers: int = 0
     events: int = 0
@@ -163,17 +151,13 @@ class Book:
                 yield _SEEN, {"session": session.key, "at": at}
 
     def everything_open(self) -> Iterator[Row]:
-        """The starts of all that is open: to be written again where they may be missing. What a file that
-        is opened anew takes for lost is open again."""
+        """The starts of all that is open: to be written again where they may be missing."""
         for session in self._sessions.values():
             yield session.start
-            yield _SESSION_OPEN, session.start[1]
             for participation in session.participations.values():
                 yield participation.start
-                yield _PARTICIPATION_OPEN, participation.start[1]
                 for connection in participation.connections.values():
                     yield connection.start
-                    yield _CONNECTION_OPEN, connection.start[1]
 
     # One for each kind of fact.
 
@@ -229,9 +213,6 @@ class Book:
 
     def _consumer_stopped(self, session: str, event: events.ConsumerStopped) -> list[Row]:
         return self._connection_stopped(event, event.consumer_id, event.reason)
-
-    def _removed(self, session: str, event: events.ParticipantRemoved) -> list[Row]:
-        return self._event(event, "removed", moderator_id=event.moderator_id)
 
     def _muted(self, session: str, event: events.MuteChanged) -> list[Row]:
         return self._event(event, "muted" if event.muted else "unmuted")
@@ -315,7 +296,6 @@ _HANDLERS: dict[type, Callable[[Book, str, Any], list[Row]]] = {
     events.ParticipantJoined: Book._joined,
     events.ParticipantLeft: Book._left,
     events.ParticipantResumed: Book._resumed,
-    events.ParticipantRemoved: Book._removed,
     events.MuteChanged: Book._muted,
     events.PublisherStarted: Book._publisher_started,
     events.PublisherStopped: Book._publisher_stopped,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from signaling.events import Event, JoinRefused, RoomEnded, RoomStarted
+from signaling.events import Event, RoomEnded, RoomStarted
 from signaling.monitoring.history.reader import Question, Reader
 from signaling.monitoring.history.writer import Writer
 from signaling.monitoring.load import Load
@@ -65,8 +65,6 @@ class History:
 
     def observe(self, event: Event) -> None:
         """Note a fact. To be told before whoever asks for `session`; and `forget` after them."""
-        if isinstance(event, JoinRefused):
-            return  # anybody could fill the queue with them
         if isinstance(event, RoomStarted):
             self._sessions[event.room] = secrets.token_urlsafe(9)
         session = self._sessions.get(event.room)

@@ -6,7 +6,6 @@ never the file. A file that is broken is put aside and begun anew.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import logging
 import os
@@ -14,8 +13,7 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-from signaling.monitoring.history.book import SUMS_BY_ID, Row, Sums
-from signaling.monitoring.history.packing import unpack_window
+from signaling.monitoring.history.book import Row
 from signaling.monitoring.history.schema import (
     APPLICATION_ID,
     CLOSE_WHAT_WAS_OPEN,
@@ -47,12 +45,11 @@ class Unusable(Exception):
 
 
 class Store:
-    """An open file. path: where; max_bytes: of it, with its log. recount: add what was left open the scores
-    that nobody summed up; not for who sums them up still. Raises Unusable, sqlite3.Error, OSError."""
+    """An open file. path: where; max_bytes: of it, with its log. Raises Unusable, sqlite3.Error,
+    OSError."""
 
-    def __init__(self, path: Path, max_bytes: int, recount: bool = True) -> None:
+    def __init__(self, path: Path, max_bytes: int) -> None:
         self.path = path
-        self._recount = recount
         self._max_bytes = max(max_bytes, 64 * PAGE_SIZE + MAX_LOG_SIZE)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _lock(path)
@@ -186,25 +183,8 @@ class Store:
             raise Unusable(f"{self.path} is not a history of this version")
         with database:
             database.execute("BEGIN IMMEDIATE")
-            if tables and self._recount:
-                _sum_up(database)
             for statement in CLOSE_WHAT_WAS_OPEN if tables else STATEMENTS:
                 database.execute(statement)
-
-
-def _sum_up(database: sqlite3.Connection) -> None:
-    """The sums of scores are written once a minute, and at the end of a participation. Of those that a
-    killed process left open, add what came after the last time (`seen_at`)."""
-    rows = database.execute(
-        "SELECT p.id, w.at, w.data FROM participations p JOIN windows w ON w.participation = p.id"
-        " WHERE p.left_at IS NULL AND w.at > p.seen_at + 1"
-    )
-    sums: dict[int, Sums] = {}
-    for participation, at, data in rows.fetchall():
-        with contextlib.suppress(ValueError):  # of another version
-            sums.setdefault(participation, Sums()).add(unpack_window(at, data))
-    for participation, sum_ in sums.items():
-        database.execute(SUMS_BY_ID, {"id": participation, **sum_.parameters()})
 
 
 def is_broken(error: sqlite3.Error) -> bool:

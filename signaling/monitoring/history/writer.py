@@ -91,7 +91,6 @@ class Writer:
         self._queue: queue.Queue[_Work | None] = queue.Queue(MAX_WAITING)
         self._book = Book()
         self._store: Store | None = None
-        self._opened = False
         # Each is counted by one thread only.
         self._refused = 0
         self._lost = 0
@@ -216,8 +215,7 @@ class Writer:
 
     def _write(self, rows: list[Row]) -> None:
         if self._store is None:
-            self._store = Store(self._path, self._max_bytes, recount=not self._opened)
-            self._opened = True
+            self._store = Store(self._path, self._max_bytes)
         if self._broken.is_set():
             self._broken.clear()
             self._begin_anew(self._store, "a reader met broken pages")

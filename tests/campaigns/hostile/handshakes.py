@@ -122,11 +122,12 @@ async def _many(field: Field, begin: Begin) -> None:
     """As many handshakes as the field wants, spread over half of the time, and held until its end."""
     until = time.monotonic() + field.seconds
     hosts = attackers()
+    room = f"half-{field.dice.randrange(1 << 30):x}"  # who left the others may still be waited for
 
     async def one(number: int) -> None:
         with contextlib.suppress(*GONE):
             async with socket_from(field, next(hosts)) as websocket:
-                await _ask(websocket, type="join_room", room=f"half-{number // 50}", name="x")
+                await _ask(websocket, type="join_room", room=f"{room}-{number // 50}", name="x")
                 created = await _ask(websocket, type="create_publisher")
                 end = await begin(websocket, created["publisher_id"], created["offer"]["sdp"])
                 field.count("handshakes begun")

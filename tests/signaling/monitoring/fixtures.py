@@ -52,7 +52,6 @@ def now(**figures: Any) -> Now:
         "waiting": 0,
         "relay": stats,
         "load": LoadMeter(lambda: stats).read(),
-        "refusals": {},
         "history": {},
         "webhooks": {},
     }

@@ -11,7 +11,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from relay import COPY_REASONS, DropReason, SetupTimes
 from signaling import events
 from signaling.monitoring.metrics import Metrics
-from signaling.refusals import Refusal
 from tests.signaling.monitoring.fixtures import now, relay_stats
 from tests.signaling.monitoring.history.course import quality, sample
 
@@ -84,18 +83,6 @@ def test_every_reason_is_there_from_the_start() -> None:
     assert copies == COPY_REASONS
 
 
-def test_refusals_are_there_by_what_was_refused() -> None:
-    samples = parse(Metrics(lambda: now(refusals={"address_joins": 3, "slow_reader": 1})).text())
-    found = {
-        dict(labels)["reason"] for (name, labels) in samples if name.endswith("refusals_total")
-    }
-
-    assert found == set(Refusal)
-    assert value(samples, "refusals_total", reason="address_joins") == 3
-    assert value(samples, "refusals_total", reason="slow_reader") == 1
-    assert value(samples, "refusals_total", reason="origin") == 0
-
-
 def test_facts_and_scores_are_counted() -> None:
     metrics = Metrics(now)
     for event in (
@@ -104,8 +91,6 @@ def test_facts_and_scores_are_counted() -> None:
         events.ParticipantLeft("a", "ada", "left", at=2.0),
         events.ParticipantLeft("a", "bob", "left", at=2.0),
         events.ParticipantLeft("a", "cyd", "disconnected", at=2.0),
-        events.ParticipantRemoved("a", "bob", "ada", at=2.0),
-        events.JoinRefused("a", "room_full", at=2.0),
         events.NetworkChanged("a", "ada", "x", "restart", at=2.0),
         events.MuteChanged("a", "ada", True, at=3.0),
     ):
@@ -117,8 +102,6 @@ def test_facts_and_scores_are_counted() -> None:
     assert value(samples, "participants_joined_total") == 1
     assert value(samples, "participants_left_total", reason="left") == 2
     assert value(samples, "participants_left_total", reason="disconnected") == 1
-    assert value(samples, "participants_removed_total") == 1
-    assert value(samples, "joins_refused_total", reason="room_full") == 1
     assert value(samples, "network_changes_total", how="restart") == 1
     assert value(samples, "participants_resumed_total") == 0
     assert value(samples, "connection_score_count", direction="up") == 1

@@ -24,12 +24,6 @@ def test_names_are_no_formulas() -> None:
     assert body.decode().split() == ["name", "'=1+1", "'@x", "'-2", "'+3", "-4", "Ada=1"]
 
 
-def test_ids_stay_as_they_are() -> None:
-    body = csv_bytes(("participation_id", "name"), [("-o1KxR3", "-o1KxR3"), (None, "=1")])
-
-    assert body.decode().splitlines() == ["participation_id,name", "-o1KxR3,'-o1KxR3", ",'=1"]
-
-
 def test_a_table_is_saved_as_a_file() -> None:
     headers = dict(csv_page(b"x", "rooms.csv", truncated=True).headers)
 

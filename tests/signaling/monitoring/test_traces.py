@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from relay import PublisherStats, SetupTimes
-from signaling import events
 from signaling.monitoring import traces as module
 from signaling.monitoring.traces import Traces, durations
 from tests.signaling.lab import Lab, answer
@@ -79,18 +78,6 @@ async def test_a_join_and_its_connections(
     assert (down["direction"], down["participant_id"]) == ("down", bob.id)
     assert "first_packet" in down["phases"]
     assert "Ada" not in caplog.text
-
-
-async def test_who_is_refused_and_who_is_removed(
-    traces: Traces, caplog: pytest.LogCaptureFixture
-) -> None:
-    traces.observe(events.JoinRefused("a", "room_full", at=1.0))
-    traces.observe(events.ParticipantRemoved("a", "bob", "ada", at=1.0))
-
-    assert _told(caplog, "join_refused") == [
-        {"event": "join_refused", "room": "a", "reason": "room_full"}
-    ]
-    assert [each["moderator_id"] for each in _told(caplog, "removed")] == ["ada"]
 
 
 async def test_a_failure(traces: Traces, lab: Lab, caplog: pytest.LogCaptureFixture) -> None:

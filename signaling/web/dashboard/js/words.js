@@ -268,7 +268,6 @@ export const EVENTS = {
   failed: ({ reason }) => `a connection never came about${reason ? `: ${reasonWords(reason)}` : ""}`,
   restarted: () => "found a new way to the relay (ICE restart)",
   address_changed: () => "goes by another address",
-  removed: () => "is taken out by a moderator",
   quality_fell: ({ score }) => `quality fell${score === null ? "" : ` to ${scoreText(score)}`}`,
 };
 

@@ -107,67 +107,6 @@ async def test_a_killed_process_loses_seconds_and_who_was_there_is_lost(path: Pa
         assert {each["reason"] for each in ada["connections"]} == {"lost"}
 
 
-async def test_what_a_killed_process_had_not_summed_up_is_summed_up_at_the_next_start(
-    path: Path,
-) -> None:
-    _talk_until_killed(path)
-    with sqlite3.connect(path) as database:
-        # As after a kill in the first minute.
-        database.execute(
-            "UPDATE participations SET seen_at = joined_at, sent_sum = 0, sent_count = 0,"
-            " heard_sum = 0, heard_count = 0, worst = NULL"
-        )
-    database.close()
-
-    for _ in range(2):  # once, and not again at the start after the next one
-        async with _opened(path) as feeder:
-            feeder.events(*conversation("b", BEGIN + 1e6)[:1])
-            await feeder.everything_written()
-            ada = await feeder.history.ask(lambda ask: queries.participation(ask, "ada"))
-        assert ada is not None
-        with sqlite3.connect(path) as database:
-            counts = database.execute(
-                "SELECT sent_count, (SELECT count(*) FROM windows w WHERE w.participation = p.id)"
-                " FROM participations p WHERE key = 'ada'"
-            ).fetchone()
-        database.close()
-        assert counts[0] == counts[1] > 0
-        assert ada["sent_score"] == pytest.approx(4.4, abs=0.02)
-        assert ada["worst_score"] is not None
-
-
-async def test_who_is_there_stays_there_while_the_file_is_opened_anew(path: Path) -> None:
-    async with _opened(path) as feeder:
-        history = feeder.history
-        feeder.events(*conversation("b"))
-        await feeder.everything_written()
-        session = history.session("b")
-        assert session is not None
-        with _full_disk(8192):
-            for number in range(1, 4):
-                feeder.window(BEGIN + 10 * number, sample("b", "ada", quality(BEGIN + 10 * number)))
-            feeder.events(*left("b", "bob", BEGIN + 35))
-            await feeder.settled()
-            assert not history.working
-
-        def again() -> bool:
-            feeder.window(BEGIN + 60, sample("b", "ada", quality(BEGIN + 60)))
-            return history.working
-
-        await until(again)
-        await feeder.settled()
-        room = await history.ask(lambda ask: queries.room(ask, session))
-        ada = await history.ask(lambda ask: queries.participation(ask, "ada"))
-
-    assert room is not None
-    assert ada is not None
-    assert room["ended_at"] is None
-    people = {person["participation_id"]: person for person in room["participations"]}
-    assert (people["ada"]["left_at"], people["ada"]["reason"]) == (None, None)
-    assert people["bob"]["reason"] == "lost"  # that he went was lost with the rest
-    assert {each["reason"] for each in ada["connections"]} == {None}
-
-
 @contextmanager
 def _full_disk(size: int) -> Iterator[None]:
     """No file of this process can grow beyond a size; SIGXFSZ is ignored by Python."""

@@ -16,7 +16,6 @@ from tests.signaling.monitoring.history.course import (
     BEGIN,
     Feeder,
     conversation,
-    farewell,
     load,
     quality,
     sample,
@@ -157,25 +156,6 @@ async def test_events_of_a_call(feeder: Feeder) -> None:
     assert happened["address_changed"]["at"] == BEGIN + 14
     assert happened["quality_fell"]["score"] == 2.2
     assert {"muted", "unmuted"} <= set(happened)
-
-
-async def test_a_removal_is_told_and_a_refusal_is_not_kept(feeder: Feeder) -> None:
-    feeder.events(*conversation())
-    session = feeder.history.session("a")
-    assert session is not None
-    feeder.history.observe(events.JoinRefused("a", "room_full", at=BEGIN + 40))
-    feeder.events(
-        events.ParticipantRemoved("a", "bob", "ada", at=BEGIN + 50), *farewell("a", BEGIN + 50)
-    )
-    await feeder.everything_written()
-    room = await feeder.history.ask(lambda ask: queries.room(ask, session))
-
-    assert room is not None
-    removed = [each for each in room["events"] if each["kind"] == "removed"]
-    assert [(each["participation_id"], each["moderator_id"]) for each in removed] == [
-        ("bob", "ada")
-    ]
-    assert feeder.history.written == feeder.fed
 
 
 async def test_pages_of_a_long_list(feeder: Feeder) -> None:
