@@ -2,19 +2,19 @@
 answers to its asking the same.
 
 No I/O, and time is an argument: `ice.py` sends what this makes, and asks it when a datagram or a timer
-comes. One `Consent` is for one path and one pair of ICE credentials; another path or an ICE restart has
-another.
+comes. The usual requests do not come here: `responder.py` answers them on the media plane. One `Consent`
+is for one path and one pair of ICE credentials; another path or an ICE restart has another.
 """
 
 from __future__ import annotations
 
 import os
 import random
-from ipaddress import ip_address
 
 from . import binding
 from .address import Path
 from .binding import IntegrityKey
+from .responder import Responder
 
 INTERVAL = 5.0
 """Seconds between checks on the average, each between 0.8 and 1.2 of it (RFC 7675 §5.1)."""
@@ -33,19 +33,19 @@ class Consent:
     """The peer's consent to get media by `path`.
 
     template: the attributes of our checks. round_trip_time: seconds, as the latest prompt answer told;
-    None before. expires: when there is no consent any more, on the clock of `now`.
+    None before. expires: when there is no consent any more, on the clock of `now`. responder: what
+    answers requests like the peer's last one; None before there was one.
     """
 
     __slots__ = (
-        "_familiar",
-        "_host",
-        "_local",
+        "_local_password",
         "_outstanding",
         "_remote",
         "_template",
         "expires",
         "path",
         "remote_password",
+        "responder",
         "round_trip_time",
     )
 
@@ -54,13 +54,13 @@ class Consent:
     ) -> None:
         self.path = path
         self.remote_password = remote_password
-        self._local, self._remote = IntegrityKey(local_password), IntegrityKey(remote_password)
+        self.responder: Responder | None = None
+        self._local_password = local_password
+        self._remote = IntegrityKey(remote_password)
         self.round_trip_time: float | None = None
         self.expires = now + EXPIRY
-        self._host = ip_address(path.remote.host).packed
         self._template = template
         self._outstanding: dict[bytes, float] = {}
-        self._familiar: bytes | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -97,15 +97,13 @@ class Consent:
 
     def learn(self, datagram: bytes) -> None:
         """Remember an authentic request that asked for nothing but an answer."""
-        self._familiar = binding.body_of(datagram) if binding.is_sealed(datagram) else None
+        if not binding.is_sealed(datagram):
+            self.responder = None
+        elif self.responder is None or self.responder.body != binding.body_of(datagram):
+            body = binding.body_of(datagram)
+            self.responder = Responder(self.path.remote, self._local_password, body)
 
     def answer(self, datagram: bytes) -> bytes | None:
         """The response to an authentic request like the one before; None for any other message, which
         somebody else has to look at."""
-        if binding.body_of(datagram) != self._familiar:
-            return None
-        if not binding.is_authentic(datagram, self._local):
-            return None
-        transaction = datagram[binding.TRANSACTION]
-        body = binding.mapped_address(self._host, self.path.remote.port, transaction)
-        return binding.sealed(binding.RESPONSE, transaction, body, self._local)
+        return self.responder.answer(datagram) if self.responder is not None else None

@@ -30,6 +30,7 @@ from .plane import Control, PlaneCounters
 from .plane import Sink as AnySink
 from .plane import Source as AnySource
 from .red import RedPacket, parse_red, recovered, unwrap
+from .responder import Responder
 from .rtp import FIXED_HEADER_LENGTH, RtpError, plain
 from .srtp import SrtpKeys, drop_reason, ffi, protect, unprotect
 from .stats import DropReason
@@ -62,13 +63,14 @@ _MARKER = 0x80
 
 
 class Port:
-    """One socket, the sources behind it, and the memory of what it receives."""
+    """One socket, the sources and the settled peers behind it, and the memory of what it receives."""
 
     def __init__(self, udp: socket.socket) -> None:
         self.socket = udp
         self.descriptor = udp.fileno()
         self.local = Address(*udp.getsockname()[:2])
         self.sources: dict[bytes, Source] = {}
+        self.responders: dict[bytes, Responder] = {}
         self.incoming = ReceiveBatch(udp.family)
         self.failures = 0  # to receive, one after the other
 
@@ -93,6 +95,7 @@ class PythonPlane:
         self._send_errors: Counter[str] = Counter()
         self._receive_errors: Counter[str] = Counter()
         self._missed = MissedDatagrams()
+        self._checks_answered = 0
         self._again = {family: SendBatch(family, 1) for family in (socket.AF_INET, socket.AF_INET6)}
 
     def open(self, address: Address, thread: int = 0) -> Address:
@@ -148,6 +151,18 @@ class PythonPlane:
         port = self._ports.get(path.local)
         if port is not None:
             port.sources.pop(pack_sockaddr(path.remote), None)
+
+    def settle(self, path: Path, responder: Responder) -> None:
+        """Answer the checks that come by `path` and that `responder` knows."""
+        port = self._ports.get(path.local)
+        if port is not None:
+            port.responders[pack_sockaddr(path.remote)] = responder
+
+    def unsettle(self, path: Path) -> None:
+        """Undo `settle`, if it was done."""
+        port = self._ports.get(path.local)
+        if port is not None:
+            port.responders.pop(pack_sockaddr(path.remote), None)
 
     def sink(
         self,
@@ -221,6 +236,7 @@ class PythonPlane:
             send_errors=dict(self._send_errors),
             receive_errors=dict(self._receive_errors),
             datagrams_missed=self._missed.count(),
+            checks_answered=self._checks_answered,
         )
 
     def _readable(self, port: Port) -> None:
@@ -281,8 +297,7 @@ class PythonPlane:
             return
         data = batch.bytes
         if data[start] & 0xC0 != 0x80 or data[start + 1] & 0xE0 == 0xC0:
-            path = Path(port.local, unpack_sockaddr(sender))
-            self._control(path, bytes(data[start : start + length]))
+            self._take_control(port, bytes(data[start : start + length]), sender, arrival)
             return
         self._rtp_packets_received += 1
         source = port.sources.get(sender)
@@ -294,6 +309,16 @@ class PythonPlane:
             self._rtp_packets_accepted += 1
         else:
             self._drops[dropped] += 1
+
+    def _take_control(self, port: Port, datagram: bytes, sender: bytes, arrival: float) -> None:
+        """Answer what is not RTP, or hand it up."""
+        path, responder = Path(port.local, unpack_sockaddr(sender)), port.responders.get(sender)
+        answer = responder.answer(datagram) if responder is not None else None
+        if responder is None or answer is None or not responder.budget.take(arrival):
+            self._control(path, datagram)
+            return
+        self._checks_answered += 1
+        self.send(path, answer)
 
     def _forward(
         self, source: Source, batch: ReceiveBatch, index: int, length: int, arrival: float

@@ -8,9 +8,10 @@ the relay's own sockets, and an `IceMux` hands it what arrives:
     anything else   is dropped: indications mean nothing here
 
 Once a pair is selected, what both ends say every few seconds goes by neither aioice nor its tasks:
-`consent.py` asks and answers, on the relay's grid of timers. An agent has one consent, for the pair that
-media takes; whatever it does not recognise goes the long way. `roaming.py` decides when another pair is to
-be nominated. A restart is another agent, under other credentials; `transport.py` has both.
+`consent.py` asks, on the relay's grid of timers, and `responder.py` answers on the media plane, as long as
+the path is settled: selected, not in doubt, and not being checked anew. An agent has one consent, for the
+pair that media takes; whatever it does not recognise goes the long way. `roaming.py` decides when another
+pair is to be nominated. A restart is another agent, under other credentials; `transport.py` has both.
 
 Only this module knows aioice. It leans on parts that aioice keeps to itself (their names begin with an
 underscore); aioice's version is pinned, and `tests/relay/test_ice.py` fails when they change. Media never
@@ -25,6 +26,7 @@ import math
 import secrets
 import string
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -41,6 +43,7 @@ from .binding import IntegrityKey
 from .consent import Consent
 from .outreach import Acquaintances, Outreach
 from .parameters import IceCandidate, IceParameters
+from .responder import Responder
 from .roaming import PROBE_INTERVAL, Roaming, Step
 from .screening import Budget, screen
 from .stats import DropReason
@@ -87,8 +90,9 @@ class IceMux:
     """All agents of a relay, and the way from a STUN datagram to the one it is for.
 
     send: puts a datagram on a path. drop: counts one that is for nobody. timers: when consent is asked
-    for. selected: who has media on a path. withheld: checks to addresses that were only named, which were
-    too many (`outreach.py`).
+    for. settle: lets a path's usual checks be answered without us, or (None) no more. selected: who has
+    media on a path. running: checks by aioice that wait for their answers, by path. withheld: checks to
+    addresses that were only named, which were too many (`outreach.py`).
     """
 
     def __init__(
@@ -96,10 +100,14 @@ class IceMux:
         send: Callable[[Path, bytes], None],
         drop: Callable[[DropReason], None],
         timers: TimerGrid,
+        settle: Callable[[Path, Responder | None], None] = lambda path, responder: None,
     ) -> None:
         self.send = send
         self.drop = drop
         self.timers = timers
+        self.running: Counter[Path] = Counter()
+        self._settle = settle
+        self._settled: dict[Path, Responder] = {}
         self.transactions: dict[bytes, _Protocol] = {}
         self.selected: dict[Path, IceAgent] = {}
         self.outreach = Outreach()
@@ -166,6 +174,29 @@ class IceMux:
         transaction = protocol.transactions[identifier]
         transaction.response_received(message, (path.remote.host, path.remote.port))
         return None
+
+    def settle(self, path: Path, responder: Responder | None) -> None:
+        """Let the usual checks by `path` be answered by `responder`, or by nobody but the agents."""
+        if self._settled.get(path) is responder:
+            return
+        if responder is None:
+            del self._settled[path]
+        else:
+            self._settled[path] = responder
+        self._settle(path, responder)
+
+    def begin_check(self, path: Path) -> None:
+        """aioice checks a path, perhaps for a restart: its answer is not to wait behind anything."""
+        self.running[path] += 1
+        self.settle(path, None)
+
+    def end_check(self, path: Path) -> None:
+        """Undo `begin_check`."""
+        self.running[path] -= 1
+        if not self.running[path]:
+            del self.running[path]
+            if path in self.selected:
+                self.selected[path].settle()
 
     def remove(self, agent: IceAgent, closing: asyncio.Task[None]) -> None:
         """Forget an agent, whose last tasks end in `closing`."""
@@ -264,6 +295,7 @@ class IceAgent:
         )
         if self._consent is not None and self._consent.path == path and asks_nothing_else:
             self._consent.learn(datagram)
+            self.settle()
         self._heard(path, now)
         return None
 
@@ -280,8 +312,18 @@ class IceAgent:
         elif self._roaming.suspect(path, now):
             self._step()
 
+    def settle(self) -> None:
+        """Let the media plane answer the peer's usual checks, or answer all of them here, as things are."""
+        consent = self._consent
+        if consent is None or self.mux.selected.get(consent.path) is not self:
+            return
+        path = consent.path
+        unclear = self._roaming.is_searching or self.mux.running[path]
+        self.mux.settle(path, None if unclear else consent.responder)
+
     def _step(self) -> None:
         """Take a step of `roaming.py`, and more as long as the selected path is in doubt."""
+        self.settle()
         if self._step_timer is not None:
             self._step_timer.cancel()
             self._step_timer = None
@@ -309,6 +351,7 @@ class IceAgent:
                 return False
             self.observer.validated(path)
             self.mux.send(path, answer)
+            self.settle()
             if self._roaming.is_searching:
                 self._heard(path, asyncio.get_running_loop().time())
             return True
@@ -337,6 +380,7 @@ class IceAgent:
         self._consent = consent
         self._roaming.select(consent.path, now)
         self.mux.selected[consent.path] = self
+        self.mux.settle(consent.path, None)
         self._schedule_consent(consent, now)
         self.observer.selected(consent.path)
 
@@ -361,6 +405,7 @@ class IceAgent:
         now = asyncio.get_running_loop().time()
         consent.renew(datagram, now)
         self._roaming.answered(now)
+        self.settle()
         if consent.round_trip_time is not None:
             self.round_trip_time = consent.round_trip_time
 
@@ -370,6 +415,7 @@ class IceAgent:
                 timer.cancel()
         if self._consent is not None and self.mux.selected.get(self._consent.path) is self:
             del self.mux.selected[self._consent.path]
+            self.mux.settle(self._consent.path, None)
         self._consent = self._consent_timer = self._step_timer = None
 
     def close(self) -> None:
@@ -441,9 +487,12 @@ class _Protocol(StunProtocol):
         self._mux.transactions[request.transaction_id] = self
         started = loop.time()
         self._running[addr] = request, started
+        path = Path(self.local, Address(*addr))
+        self._mux.begin_check(path)
         try:
             answer = await super().request(request, addr, integrity_key, retransmissions)
         finally:
+            self._mux.end_check(path)
             del self._mux.transactions[request.transaction_id]
             if self._running.get(addr, (None,))[0] is request:
                 del self._running[addr]

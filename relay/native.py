@@ -28,6 +28,7 @@ from .plane import Control, PlaneCounters, SinkCounters, SourceCounters
 from .plane import Sink as AnySink
 from .plane import Source as AnySource
 from .plane import Stage as AnyStage
+from .responder import Responder
 from .srtp import SrtpContext, SrtpKeys, function_address
 from .stats import DropReason
 from .udp import MissedDatagrams, open_socket, unsent_reason
@@ -37,7 +38,7 @@ try:
 except ImportError:  # it was installed without a compiler
     _native = None
 
-INTERFACE = 7
+INTERFACE = 8
 """Which of the extension's interfaces this module speaks; one that an older version left is of no use."""
 
 AVAILABLE: bool = getattr(_native, "INTERFACE", None) == INTERFACE
@@ -259,6 +260,19 @@ class NativePlane:
         if path.local in self._ports:
             self._plane.unbind(self._ports[path.local][0], pack_sockaddr(path.remote))
 
+    def settle(self, path: Path, responder: Responder) -> None:
+        """Let the path's thread answer the checks that `responder` knows."""
+        port = self._ports.get(path.local)
+        if port is not None:
+            name = pack_sockaddr(path.remote)
+            self._plane.settle(port[0], name, responder.password, responder.body)
+
+    def unsettle(self, path: Path) -> None:
+        """Undo `settle`, if it was done."""
+        port = self._ports.get(path.local)
+        if port is not None:
+            self._plane.unsettle(port[0], pack_sockaddr(path.remote))
+
     def sink(
         self,
         keys: SrtpKeys,
@@ -302,7 +316,9 @@ class NativePlane:
     def counters(self) -> PlaneCounters:
         """What happened so far, on all threads."""
         (datagrams,), (rtp,), (forwarded,), drops, latency, *more = self._plane.counters()
-        (total,), (maximum,), (retransmitted,), (recovered,), (accepted,), unsent, untaken = more
+        (total,), (maximum,), (retransmitted,), (recovered,), (accepted,), *more = more
+        send_errors, receive_errors, (answered,), (blocked,), (refused,) = more
+        unsent = Counter({DropReason.SEND_BUFFER_FULL: blocked, DropReason.SEND_FAILED: refused})
         named = {
             DropReason[name]: count
             for name, count in zip(_native.DROP_REASONS.split(), drops, strict=True)
@@ -315,12 +331,13 @@ class NativePlane:
             packets_forwarded=forwarded,
             forward_latency=LatencyHistogram.of(latency, total * 1e-9, maximum * 1e-9).summary(),
             drops=named,
-            control_unsent=dict(self._control_unsent),
+            control_unsent=dict(self._control_unsent + unsent),
             packets_retransmitted=retransmitted,
             packets_recovered=recovered,
-            send_errors=dict(_by_name(unsent) + self._send_errors),
-            receive_errors=dict(_by_name(untaken)),
+            send_errors=dict(_by_name(send_errors) + self._send_errors),
+            receive_errors=dict(_by_name(receive_errors)),
             datagrams_missed=self._missed.count(),
+            checks_answered=answered,
         )
 
     def _readable(self, thread: int) -> None:

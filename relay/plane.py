@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from .address import Address, Path
+from .responder import Responder
 from .srtp import SrtpKeys
 from .stats import DropReason, ForwardLatency
 
@@ -77,6 +78,7 @@ class PlaneCounters:
     control_unsent: our own STUN, DTLS and RTCP that could not be sent, by why. send_errors: datagrams that
     the system did not take, by its error's name, and receive_errors: calls that should have given us some.
     datagrams_missed: those that the kernel had no room for in a receive buffer; they count nowhere else.
+    checks_answered: of the datagrams received, checks that were answered here (`MediaPlane.settle`).
     """
 
     datagrams_received: int
@@ -91,6 +93,7 @@ class PlaneCounters:
     send_errors: dict[str, int] = field(default_factory=dict)
     receive_errors: dict[str, int] = field(default_factory=dict)
     datagrams_missed: int = 0
+    checks_answered: int = 0
 
 
 class Source(Protocol):
@@ -180,6 +183,15 @@ class MediaPlane(Protocol):
 
     def unbind(self, path: Path) -> None:
         """Drop RTP that comes by `path` from now on."""
+        ...
+
+    def settle(self, path: Path, responder: Responder) -> None:
+        """Answer the checks that come by `path` and that `responder` knows, instead of handing them up, as
+        often as its budget allows."""
+        ...
+
+    def unsettle(self, path: Path) -> None:
+        """Hand up whatever comes by `path` from now on."""
         ...
 
     def sink(

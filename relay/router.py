@@ -22,6 +22,7 @@ from .demux import classify
 from .dtls import DtlsContext
 from .ice import IceMux
 from .plane import Control, MediaPlane
+from .responder import Responder
 from .stats import DropReason, RetransmissionRefusal
 from .timers import TimerGrid
 
@@ -52,7 +53,7 @@ class Router:
         self.red_first = red_first
         self.plane = create_plane(self.receive)
         self.timers = TimerGrid()
-        self.ice = IceMux(self.plane.send, self.drop, self.timers)
+        self.ice = IceMux(self.plane.send, self.drop, self.timers, self._settle)
         self.bindings: dict[Path, Endpoint] = {}
         self.drops: Counter[DropReason] = Counter()
         self.used: Counter[WireProtocol] = Counter()
@@ -76,6 +77,12 @@ class Router:
         if self.bindings.get(path) is endpoint:
             del self.bindings[path]
             self.plane.unbind(path)
+
+    def _settle(self, path: Path, responder: Responder | None) -> None:
+        if responder is None:
+            self.plane.unsettle(path)
+        else:
+            self.plane.settle(path, responder)
 
     def receive(self, path: Path, datagram: bytes) -> None:
         """Take a datagram that is not RTP. Nothing that it holds may raise past here."""

@@ -23,6 +23,7 @@ from .address import Address
 from .certificate import Certificate
 from .connection import Connection
 from .consumer import Consumer
+from .demux import Protocol
 from .dtls import DtlsContext
 from .errors import AddressError, InvalidStateError, ParameterError
 from .events import CloseReason, ConnectionState
@@ -208,6 +209,7 @@ class Relay:
     def stats(self) -> RelayStats:
         """Counters since the start, and what there is now."""
         plane = self._router.plane.counters()
+        used = self._router.used + Counter({Protocol.STUN: plane.checks_answered})
         publishers = sum(isinstance(connection, Publisher) for connection in self._connections)
         unsent = Counter(plane.control_unsent)
         if self._router.ice.withheld:
@@ -222,7 +224,7 @@ class Relay:
             forward_latency=plane.forward_latency,
             drops=dict(self._router.drops + Counter(plane.drops) + unsent),
             rtp_packets_accepted=plane.rtp_packets_accepted,
-            control_used={kind.name.lower(): n for kind, n in self._router.used.items()},
+            control_used={kind.name.lower(): n for kind, n in used.items()},
             control_unsent=dict(unsent),
             packets_retransmitted=plane.packets_retransmitted,
             packets_recovered=plane.packets_recovered,

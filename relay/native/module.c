@@ -206,6 +206,48 @@ static PyObject *plane_unbind(Plane *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+static PyObject *plane_settle(Plane *self, PyObject *arguments)
+{
+    unsigned index;
+    const char *packed;
+    const unsigned char *password, *body;
+    Py_ssize_t length, password_length, body_length;
+    struct sockaddr_storage name;
+    if (!PyArg_ParseTuple(arguments, "Iy#y#y#", &index, &packed, &length, &password,
+                          &password_length, &body, &body_length))
+        return NULL;
+    struct port *port = find_port(self, index, packed, length, &name);
+    if (!port)
+        return NULL;
+    if (body_length > MAX_CHECK)
+        return PyErr_Format(PyExc_ValueError, "a check of at most %d bytes", MAX_CHECK);
+    struct responder *responder =
+        responder_new(password, (size_t)password_length, body, (size_t)body_length);
+    bool settled = responder != NULL;
+    if (settled)
+        WITH_MUTEX(port->thread, settled = port_settle(port, &name, responder));
+    if (!settled) {
+        free(responder);
+        return PyErr_NoMemory();
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *plane_unsettle(Plane *self, PyObject *arguments)
+{
+    unsigned index;
+    const char *packed;
+    Py_ssize_t length;
+    struct sockaddr_storage name;
+    if (!PyArg_ParseTuple(arguments, "Iy#", &index, &packed, &length))
+        return NULL;
+    struct port *port = find_port(self, index, packed, length, &name);
+    if (!port)
+        return NULL;
+    WITH_MUTEX(port->thread, port_unsettle(port, &name));
+    Py_RETURN_NONE;
+}
+
 static PyObject *plane_inject(Plane *self, PyObject *arguments)
 {
     unsigned index;
@@ -285,7 +327,7 @@ static PyObject *plane_counters(Plane *self, PyObject *Py_UNUSED(ignored))
 {
 #define OVER_THREADS(member, size, maxima)                                                         \
     over_threads(self, offsetof(struct thread, member), size, maxima)
-    return Py_BuildValue("NNNNNNNNNNNN", OVER_THREADS(datagrams, 1, false),
+    return Py_BuildValue("NNNNNNNNNNNNNNN", OVER_THREADS(datagrams, 1, false),
                          OVER_THREADS(rtp_packets, 1, false), OVER_THREADS(forwarded, 1, false),
                          OVER_THREADS(drops, DROP_REASON_COUNT, false),
                          OVER_THREADS(latency, LATENCY_BUCKETS, false),
@@ -294,7 +336,9 @@ static PyObject *plane_counters(Plane *self, PyObject *Py_UNUSED(ignored))
                          OVER_THREADS(retransmitted, 1, false), OVER_THREADS(recovered, 1, false),
                          OVER_THREADS(accepted, 1, false),
                          OVER_THREADS(send_errors, ERROR_COUNT, false),
-                         OVER_THREADS(receive_errors, ERROR_COUNT, false));
+                         OVER_THREADS(receive_errors, ERROR_COUNT, false),
+                         OVER_THREADS(answered, 1, false), OVER_THREADS(answers_blocked, 1, false),
+                         OVER_THREADS(answers_refused, 1, false));
 #undef OVER_THREADS
 }
 
@@ -309,6 +353,10 @@ static PyMethodDef plane_methods[] = {
      "bind(port, name, source): take RTP from that address as the source's."},
     {"unbind", (PyCFunction)plane_unbind, METH_VARARGS,
      "unbind(port, name): take RTP from that address as nobody's."},
+    {"settle", (PyCFunction)plane_settle, METH_VARARGS,
+     "settle(port, name, password, body): answer checks with these attributes from that address."},
+    {"unsettle", (PyCFunction)plane_unsettle, METH_VARARGS,
+     "unsettle(port, name): answer none from that address."},
     {"inject", (PyCFunction)plane_inject, METH_VARARGS,
      "inject(port, name, datagram, arrival): take it as if it had come from there then."},
     {"upcall", (PyCFunction)plane_upcall, METH_O,
@@ -657,7 +705,7 @@ PyMODINIT_FUNC PyInit__native(void)
     static const char names[] = DROP_REASONS(NAME);
 #undef NAME
     PyObject *self = PyModule_Create(&module);
-    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 7) && /* relay/native.py has it, too */
+    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 8) && /* relay/native.py has it, too */
         !PyModule_AddType(self, &PlaneType) && !PyModule_AddType(self, &SourceType) &&
         !PyModule_AddType(self, &StageType) && !PyModule_AddType(self, &SinkType) &&
         !PyModule_AddStringConstant(self, "DROP_REASONS", names))

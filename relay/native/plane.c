@@ -27,89 +27,6 @@ static void write32(unsigned char *data, uint32_t value)
     data[3] = (unsigned char)value;
 }
 
-/* ---- addresses -> sources: open addressing, linear probing, at most half full ---- */
-
-static size_t name_hash(const struct port *port, const struct sockaddr_storage *name)
-{
-    const unsigned char *bytes = (const unsigned char *)name;
-    uint64_t hash = port->thread->seed;
-    for (socklen_t i = 2; i < port->name_length; i++) /* the family is the socket's */
-        hash = (hash ^ bytes[i]) * 0x100000001B3u;
-    return (size_t)(hash ^ hash >> 29) & (port->binding_capacity - 1);
-}
-
-static struct binding *find_binding(const struct port *port, const struct sockaddr_storage *name)
-{
-    if (port->binding_capacity == 0)
-        return NULL;
-    size_t at = name_hash(port, name);
-    while (port->bindings[at].source &&
-           memcmp(&port->bindings[at].name, name, port->name_length) != 0)
-        at = (at + 1) & (port->binding_capacity - 1);
-    return &port->bindings[at];
-}
-
-struct source *port_find(const struct port *port, const struct sockaddr_storage *name)
-{
-    const struct binding *binding = find_binding(port, name);
-    return binding ? binding->source : NULL;
-}
-
-static bool grow_bindings(struct port *port)
-{
-    struct binding *old = port->bindings;
-    size_t old_capacity = port->binding_capacity, capacity = old_capacity ? 2 * old_capacity : 64;
-    struct binding *bindings = calloc(capacity, sizeof *bindings);
-    if (!bindings)
-        return false;
-    port->bindings = bindings;
-    port->binding_capacity = capacity;
-    for (size_t i = 0; i < old_capacity; i++)
-        if (old[i].source)
-            *find_binding(port, &old[i].name) = old[i];
-    free(old);
-    return true;
-}
-
-bool port_bind(struct port *port, const struct sockaddr_storage *name, struct source *source)
-{
-    if (2 * (port->binding_count + 1) > port->binding_capacity && !grow_bindings(port))
-        return false;
-    struct binding *binding = find_binding(port, name);
-    if (binding->source)
-        binding->source->references--;
-    else
-        port->binding_count++;
-    binding->name = *name;
-    binding->source = source;
-    source->references++;
-    return true;
-}
-
-static void remove_binding(struct port *port, struct binding *binding)
-{
-    binding->source->references--;
-    binding->source = NULL;
-    port->binding_count--;
-    /* Whoever stands behind the gap moves up, lest a search end too early. */
-    size_t at = (size_t)(binding - port->bindings);
-    for (;;) {
-        at = (at + 1) & (port->binding_capacity - 1);
-        if (!port->bindings[at].source)
-            return;
-        struct binding moved = port->bindings[at];
-        port->bindings[at].source = NULL;
-        *find_binding(port, &moved.name) = moved;
-    }
-}
-
-void port_unbind(struct port *port, const struct sockaddr_storage *name)
-{
-    struct binding *binding = find_binding(port, name);
-    if (binding && binding->source)
-        remove_binding(port, binding);
-}
-
 /* ---- sources and sinks ---- */
 
 /* Lock the threads of a source and of a sink, in the order of their indices. */
@@ -203,12 +120,8 @@ void source_forget(struct source *source, struct thread **threads, unsigned thre
 {
     struct thread *home = threads[source->home];
     thread_lock(home);
-    for (unsigned p = 0; p < home->port_count && source->references; p++) {
-        struct port *port = home->ports[p];
-        for (size_t i = 0; i < port->binding_capacity && source->references; i++)
-            while (port->bindings[i].source == source) /* another may move up into the gap */
-                remove_binding(port, &port->bindings[i]);
-    }
+    for (unsigned p = 0; p < home->port_count && source->references; p++)
+        port_forget(home->ports[p], source);
     if (source->contender.stage)
         stage_leave(&source->contender);
     thread_unlock(home);
@@ -665,26 +578,6 @@ static enum drop_reason forward(struct thread *thread, struct source *source, un
     return put_out(thread, source, &packet, before);
 }
 
-/* Put a datagram that is not RTP into the ring, for the event loop. */
-static enum drop_reason hand_up(struct port *port, const unsigned char *data, size_t length,
-                                const struct sockaddr_storage *name)
-{
-    struct thread *thread = port->thread;
-    unsigned head = atomic_load_explicit(&thread->control_head, memory_order_relaxed);
-    unsigned waiting = head - atomic_load_explicit(&thread->control_tail, memory_order_acquire);
-    if (waiting >= CONTROL_RING ||
-        (waiting >= CONTROL_RING - CONTROL_RESERVE && !port_find(port, name)))
-        return DROP_CONTROL_QUEUE_FULL;
-    struct control_entry *entry = &thread->control[head % CONTROL_RING];
-    entry->port = port;
-    entry->length = length;
-    entry->name = *name;
-    memcpy(entry->data, data, length);
-    atomic_store_explicit(&thread->control_head, head + 1, memory_order_release);
-    eventfd_write(thread->upcall, 1);
-    return NOT_DROPPED;
-}
-
 void port_take(struct port *port, unsigned char *data, size_t length,
                const struct sockaddr_storage *name, double arrival)
 {
@@ -695,7 +588,7 @@ void port_take(struct port *port, unsigned char *data, size_t length,
     } else if (length < 2) {
         reason = DROP_UNKNOWN_PROTOCOL;
     } else if ((data[0] & 0xC0) != 0x80 || (data[1] & 0xE0) == 0xC0) {
-        reason = hand_up(port, data, length, name);
+        reason = control_take(port, data, length, name, arrival);
     } else {
         count(&thread->rtp_packets, 1);
         struct source *source = port_find(port, name);

@@ -32,7 +32,7 @@ enum {
     MAX_PORTS = 64,   /* sockets of one thread */
     MAX_SSRCS = 4,    /* of one publisher; the oldest is forgotten when one more comes */
     CONTROL_RING = 1024, /* datagrams on their way up; a power of two */
-    CONTROL_RESERVE = 256, /* of these, for publishers: strangers keep nobody's consent from us */
+    CONTROL_RESERVE = 256, /* of these, for who is connected: strangers keep nobody's consent from us */
     LATE_AFTER_RESTART = 1, /* s for which packets of the SSRC before are late ones */
     INBOX_RING = 1024,   /* plain packets from other threads; a power of two */
     GAP_PACKETS = 5,     /* that never came, one after the other: 100 ms */
@@ -52,6 +52,11 @@ enum {
     LATENCY_BUCKETS = 161,
     ERROR_COUNT = 134, /* errno's of Linux; others count under 0 */
     FAILURES_BEFORE_PAUSE = 4, /* of a call in a row: relay/udp.py */
+    SHA1_LENGTH = 20,
+    MAX_CHECK = 576, /* bytes of a STUN message: relay/screening.py */
+    MAX_ANSWER = 76, /* the response to a check that came over IPv6 */
+    ANSWER_RATE = 10, /* familiar checks a second that are answered here, and */
+    ANSWER_BURST = 20, /* so many at once: relay/responder.py */
 };
 
 /* Why a packet went no further; the names are relay/stats.py's. */
@@ -157,9 +162,21 @@ struct sink {
     double sent_at;
 };
 
-struct binding { /* one entry of a port's address table */
+struct hmac_key { /* SHA-1 after the two blocks that depend on the key alone */
+    uint32_t inner[5], outer[5];
+};
+
+struct responder { /* relay/responder.py: answers the usual check of one peer */
+    struct hmac_key key;
+    double left, at; /* its budget */
+    size_t body_length;
+    unsigned char body[]; /* the attributes of that check */
+};
+
+struct binding { /* one entry of a port's address table; empty without either */
     struct sockaddr_storage name;
-    struct source *source; /* NULL: empty */
+    struct source *source;
+    struct responder *responder; /* the table's own */
 };
 
 struct packet { /* a plain packet of a timeline */
@@ -250,6 +267,7 @@ struct thread {
     counter drops[DROP_REASON_COUNT];
     counter datagrams, rtp_packets, accepted, forwarded, retransmitted, recovered;
     counter send_errors[ERROR_COUNT], receive_errors[ERROR_COUNT]; /* by errno */
+    counter answered, answers_blocked, answers_refused; /* checks, and of the answers those not sent */
     counter latency[LATENCY_BUCKETS], latency_nanoseconds, latency_maximum;
 };
 
@@ -274,6 +292,13 @@ void thread_unlock(struct thread *thread);
 struct source *port_find(const struct port *port, const struct sockaddr_storage *name);
 bool port_bind(struct port *port, const struct sockaddr_storage *name, struct source *source);
 void port_unbind(struct port *port, const struct sockaddr_storage *name);
+void port_forget(struct port *port, const struct source *source);
+/* The responder is the table's from then on; false, and it is still the caller's, when memory ran out. */
+bool port_settle(struct port *port, const struct sockaddr_storage *name, struct responder *responder);
+void port_unsettle(struct port *port, const struct sockaddr_storage *name);
+struct responder *port_responder(const struct port *port, const struct sockaddr_storage *name);
+bool port_knows(const struct port *port, const struct sockaddr_storage *name); /* either of them */
+void port_clear(struct port *port);
 
 /* Sources and sinks; these lock what they need. */
 bool sink_attach(struct sink *sink, struct source *source, double now, struct thread **threads);
@@ -301,9 +326,25 @@ void thread_flush(struct thread *thread);
 /* Fan out the oldest packet from another thread, which came at `arrival`; false when there is none. */
 bool thread_take_inbox(struct thread *thread, double *arrival);
 
+/* Answer what is not RTP, or put it into the ring, for the event loop. */
+enum drop_reason control_take(struct port *port, const unsigned char *data, size_t length,
+                              const struct sockaddr_storage *name, double arrival);
 /* The oldest datagram of the ring, or NULL; control_done gives its place back. */
 const struct control_entry *control_peek(struct thread *thread);
 void control_done(struct thread *thread);
+
+struct hmac_key hmac_key(const unsigned char *key, size_t length);
+void hmac_sha1(const struct hmac_key *key, const unsigned char *data, size_t length,
+               unsigned char digest[SHA1_LENGTH]);
+
+/* Who answers requests with these attributes under a password; NULL when they are too long for one, or
+   memory ran out. It is freed with free(). */
+struct responder *responder_new(const unsigned char *password, size_t password_length,
+                                const unsigned char *body, size_t body_length);
+/* The length of the answer to a datagram; 0 when somebody else has to look at it. */
+size_t responder_answer(struct responder *responder, const struct sockaddr_storage *name,
+                        const unsigned char *data, size_t length, double arrival,
+                        unsigned char answer[MAX_ANSWER]);
 
 /* Stages; the caller has locked their thread. level: 0 to 127 in -dBov, or NO_LEVEL. */
 bool stage_admits(struct contender *contender, int level, double arrival);

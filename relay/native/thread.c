@@ -63,7 +63,7 @@ void thread_close(struct thread *thread)
 void thread_free(struct thread *thread)
 {
     for (unsigned i = 0; i < thread->port_count; i++) {
-        free(thread->ports[i]->bindings);
+        port_clear(thread->ports[i]);
         free(thread->ports[i]);
     }
     thread_close(thread);
@@ -337,17 +337,4 @@ void thread_stop(struct thread *thread)
     atomic_store(&thread->stopping, true);
     eventfd_write(thread->wake, 1);
     pthread_join(thread->handle, NULL);
-}
-
-const struct control_entry *control_peek(struct thread *thread)
-{
-    unsigned tail = atomic_load_explicit(&thread->control_tail, memory_order_relaxed);
-    if (tail == atomic_load_explicit(&thread->control_head, memory_order_acquire))
-        return NULL;
-    return &thread->control[tail % CONTROL_RING];
-}
-
-void control_done(struct thread *thread)
-{
-    atomic_fetch_add_explicit(&thread->control_tail, 1, memory_order_release);
 }

@@ -152,6 +152,14 @@ class LightPeer:
         packet: bytes = self._sending.protect(header + b"opus %05d" % (sequence & 0xFFFF))
         return packet
 
+    async def ask_for_consent(self) -> None:
+        """Check the pair once more, as every few seconds, and wait for the answer (RFC 7675)."""
+        pair = self._ice._nominated[1]
+        request = self._ice.build_request(pair, nominate=False)
+        assert self._ice.remote_password is not None
+        key = self._ice.remote_password.encode()
+        await pair.protocol.request(request, pair.remote_addr, integrity_key=key)
+
     async def wait_received(self, count: int) -> None:
         """Wait until `count` packets came, since the beginning."""
         async with asyncio.timeout(PATIENCE):

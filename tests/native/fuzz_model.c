@@ -289,7 +289,8 @@ static void check_table(const struct world *world, unsigned port)
         struct sockaddr_storage name = name_of(world->ports[port], a);
         const struct voice *voice = world->bound[port][a];
         CHECK(port_find(world->ports[port], &name) == (voice ? &voice->source : NULL));
-        bound += voice != NULL;
+        CHECK(!port_responder(world->ports[port], &name) == !world->settled[port][a].is);
+        bound += voice != NULL || world->settled[port][a].is;
     }
     CHECK(world->ports[port]->binding_count == bound);
 }
@@ -335,10 +336,14 @@ void world_check(struct world *world)
         CHECK(world->ears[i]->sink.packets == world->ears[i]->srtp.protected);
     CHECK(over_threads(world, &world->threads[0]->datagrams) == world->datagrams);
     CHECK(world->datagrams == over_threads(world, &world->threads[0]->rtp_packets) + passed +
+                                  world->answered +
                                   world_drops(world, DROP_OVERSIZED) +
                                   world_drops(world, DROP_UNKNOWN_PROTOCOL) +
                                   world_drops(world, DROP_CONTROL_QUEUE_FULL));
     CHECK(over_threads(world, &world->threads[0]->forwarded) == world->sent);
+    CHECK(over_threads(world, &world->threads[0]->answered) == world->answered);
+    CHECK(over_threads(world, &world->threads[0]->answers_blocked) == world->answers_blocked);
+    CHECK(over_threads(world, &world->threads[0]->answers_refused) == world->answers_refused);
     CHECK(world_drops(world, DROP_SEND_BUFFER_FULL) == world->full);
     CHECK(world_drops(world, DROP_SEND_FAILED) == world->refused_by_system);
     CHECK(world->protected == world->sent + world->full + world->refused_by_system + waiting);

@@ -4,7 +4,7 @@
    are missing are zero, those out of bounds are taken modulo. Of the first byte, bits 6 and 7 tell how
    often it happens (1, 8, 64, 512 times), bit 4 that more comes in the same batch, bits 0 to 3 what it is:
 
-     0  a datagram from outside   1  packets of a voice   2  the voice jumps   3  bind        4  unbind
+     0  a datagram from outside   1  packets of a voice   2  the voice jumps   3  bind, settle   4  unbind, unsettle
      5  attach   6  detach        7  direct               8  another source    9  another sink
      A  mute, enter the stage, leave it                   B  srtp_protect fails
      C  the system's mood         D  time              E  the inbox        F  what went up is read
@@ -61,11 +61,26 @@ struct course {
     struct mouth mouths[ADDRESSES];
 };
 
-/* Any datagram. Bytes: port, address, length / 6, how many bytes follow, those. */
+/* A peer's check. Bytes: port, address, secret, which byte is changed, by which bits. */
+static void ask(struct course *course, struct input *input, unsigned port, unsigned times)
+{
+    unsigned address = take(input) % ADDRESSES, secret = take(input) % SECRETS, at = take(input);
+    unsigned char bits = (unsigned char)take(input);
+    while (times--)
+        world_ask(&course->world, port, address, secret, at, bits);
+}
+
+/* Any datagram. Bytes: port, address, length / 6, how many bytes follow, those. Bit 7 of the port stands for
+   a check. */
 static void any_datagram(struct course *course, struct input *input, unsigned times)
 {
     unsigned char data[255 * 6 + 1] = {0};
-    unsigned port = take(input) % PORTS, address = take(input) % ADDRESSES;
+    unsigned first = take(input), port = (first & 127) % PORTS;
+    if (first & 128) {
+        ask(course, input, port, times);
+        return;
+    }
+    unsigned address = take(input) % ADDRESSES;
     size_t length = 6u * take(input), given = take(input);
     length = length ? length : given;
     for (size_t i = 0; i < given; i++)
@@ -141,13 +156,19 @@ static void jump(struct course *course, struct input *input)
     mouth->timestamp = take32(input);
 }
 
-/* Bytes: voice, port, first address; or port, first address. One after the other, as many as `times`. */
+/* Bytes: voice, port, first address; or port, first address. One after the other, as many as `times`. Bit 7
+   of the port stands for a peer whose checks are answered; the voice is its secret then. */
 static void bind_many(struct world *world, struct input *input, bool bound, unsigned times)
 {
-    unsigned voice = bound ? take(input) % VOICES : 0, port = take(input) % PORTS;
+    unsigned what = bound ? take(input) : 0, first = take(input), port = (first & 127) % PORTS;
+    bool settles = first & 128;
     for (unsigned address = take(input); times--; address++) {
-        if (bound)
-            world_bind(world, port, address % ADDRESSES, voice);
+        if (bound && settles)
+            world_settle(world, port, address % ADDRESSES, what % SECRETS);
+        else if (settles)
+            world_unsettle(world, port, address % ADDRESSES);
+        else if (bound)
+            world_bind(world, port, address % ADDRESSES, what % VOICES);
         else
             world_unbind(world, port, address % ADDRESSES);
     }

@@ -48,6 +48,8 @@ static void deliver(struct world *world, unsigned port, unsigned address,
     struct sockaddr_storage name = name_of(world->ports[port], address);
     size_t taken = length < MAX_DATAGRAM ? length : MAX_DATAGRAM;
     memcpy(data, datagram, taken);
+    world->asking_port = port;
+    world->asking_address = address;
     ASAN_POISON_MEMORY_REGION(data + taken, sizeof data - taken);
     port_take(world->ports[port], data, length, &name, world->now);
     ASAN_UNPOISON_MEMORY_REGION(data, sizeof data);
@@ -79,6 +81,7 @@ void world_take(struct world *world, unsigned port, unsigned address, const unsi
     uint64_t known = world_drops(world, DROP_RTP_REDUNDANT);
     uint64_t recovered = voice ? voice->source.recovered : 0;
     bool has_history = voice && voice->source.history;
+    bool answered = world_answers(world, port, address, datagram, length);
 
     deliver(world, port, address, datagram, length);
     bool passed = thread->control_head != above, took = voice && voice->source.packets != packets;
@@ -103,7 +106,9 @@ void world_take(struct world *world, unsigned port, unsigned address, const unsi
     CHECK(world_drops(world, DROP_RTP_NOT_LOUDEST) - unheard == not_loudest);
     /* It is passed up, taken or dropped; of what is taken, some is dropped later. */
     bool both = took && (!admitted || is_stale || is_known);
-    CHECK(passed + took + world_dropped(world) - before - both == 1);
+    CHECK(answered + passed + took + world_dropped(world) - before - both == 1);
+    CHECK(!answered || !passed);
+    world->answered += answered;
 }
 
 void world_take_inbox(struct world *world, unsigned thread, unsigned most)
@@ -312,14 +317,13 @@ static void clear_thread(struct thread *thread, uint32_t seed)
     thread->inbox_head = thread->inbox_tail = 0;
     thread->gap_head = thread->gap_tail = 0;
     thread->datagrams = thread->rtp_packets = thread->forwarded = 0;
+    thread->answered = thread->answers_blocked = thread->answers_refused = 0;
     for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++)
         thread->drops[reason] = 0;
     for (unsigned p = 0; p < thread->port_count; p++) {
         struct port *port = thread->ports[p];
         CHECK(port->binding_count == 0 && port->send_count == 0);
-        free(port->bindings);
-        port->bindings = NULL;
-        port->binding_capacity = 0;
+        port_clear(port);
     }
 }
 
@@ -345,6 +349,9 @@ void world_close(struct world *world)
     world_flush(world);
     for (unsigned i = 0; i < VOICES; i++)
         forget_voice(world, world->voices[i]);
+    for (unsigned p = 0; p < PORTS; p++)
+        for (unsigned a = 0; a < ADDRESSES; a++)
+            world_unsettle(world, p, a);
     for (unsigned i = 0; i < EARS; i++)
         free(world->ears[i]);
 }

@@ -15,6 +15,7 @@ enum {
     VOICES = 4,
     SEATS = 2,
     EARS = 8,
+    SECRETS = 4,           /* of peers whose checks are answered: passwords and what they ask */
     MAX_TAKEN = 64,        /* packets from an inbox in one step */
     QUEUE = 2 * SEND_BATCH, /* more packets than wait to be sent */
     TEXTS = 1024            /* packets of an ear that are remembered, to see that none is sent otherwise */
@@ -63,6 +64,12 @@ struct ear {
     } texts[TEXTS];
 };
 
+struct settled { /* a peer whose checks are answered, and how many may be */
+    bool is;
+    unsigned secret;
+    double left, at;
+};
+
 struct heard { /* a packet that was protected in this step */
     struct ear *ear;
     uint16_t sequence;
@@ -83,6 +90,10 @@ struct world {
     struct voice *voices[VOICES];
     struct ear *ears[EARS];
     struct voice *bound[PORTS][ADDRESSES];
+    struct settled settled[PORTS][ADDRESSES];
+    unsigned asking_port, asking_address; /* of the datagram that is just delivered */
+    uint32_t asked;                       /* checks so far */
+    uint64_t answered, answers_blocked, answers_refused;
     struct passed passed[THREADS][CONTROL_RING];
     unsigned read[THREADS];
     struct stage stage;               /* of the first thread */
@@ -109,6 +120,11 @@ void world_read_control(struct world *world, unsigned thread, unsigned most);
 void world_flush(struct world *world);
 void world_bind(struct world *world, unsigned port, unsigned address, unsigned voice);
 void world_unbind(struct world *world, unsigned port, unsigned address);
+void world_settle(struct world *world, unsigned port, unsigned address, unsigned secret);
+void world_unsettle(struct world *world, unsigned port, unsigned address);
+/* The check of a peer that has that secret, but for some bits of the byte `at`. */
+void world_ask(struct world *world, unsigned port, unsigned address, unsigned secret, unsigned at,
+               unsigned char bits);
 void world_attach(struct world *world, unsigned ear, unsigned voice);
 void world_enter(struct world *world, unsigned voice);
 void world_leave(struct world *world, unsigned voice);
@@ -128,6 +144,8 @@ extern struct world *world_current; /* for what stands in for libsrtp and for th
 struct sockaddr_storage name_of(const struct port *port, unsigned address);
 uint64_t world_drops(const struct world *world, enum drop_reason reason);
 uint64_t world_dropped(const struct world *world); /* of what came, for whatever reason */
+bool world_answers(struct world *world, unsigned port, unsigned address,
+                   const unsigned char *datagram, size_t length);
 void world_observe(struct srtp_double *srtp, const unsigned char *packet, size_t length);
 void world_loosen(struct world *world, const struct voice *voice);
 bool world_admits(struct world *world, struct voice *voice, int level);

@@ -2,10 +2,11 @@
    AddressSanitizer. stress_threads SECONDS
 
    Speakers send over loopback, editors make, bind, mute, attach, move and free sources and sinks as fast
-   as they can, and a reader takes what goes up. Who lets go of a thread's mutex has sent
+   as they can, settle and unsettle the speakers' checks, and a reader takes what goes up. Who lets go of a thread's mutex has sent
    everything that it had: that is what makes freeing a sink safe, and is checked at each unlock. */
 
 #include "check.h"
+#include "request.h"
 #include "srtp_double.h"
 
 #include <arpa/inet.h>
@@ -14,6 +15,8 @@
 #include <unistd.h>
 
 enum { THREADS = 3, EDITORS = 2, SOURCES = 4, SINKS = 12, SPEAKERS = EDITORS * SOURCES };
+
+static const char PASSWORD[] = "secret", BODY[4] = "body";
 
 static struct thread *threads[THREADS];
 static struct port *ports[THREADS];
@@ -90,6 +93,13 @@ static int open_loopback(struct sockaddr_storage *name)
     return descriptor;
 }
 
+static void ask(int speaker, const struct sockaddr_storage *to, uint32_t number)
+{
+    unsigned char request[MAX_CHECK];
+    size_t length = write_request(request, PASSWORD, (const unsigned char *)BODY, sizeof BODY, number);
+    sendto(speaker, request, length, 0, (const struct sockaddr *)to, sizeof(struct sockaddr_in));
+}
+
 /* Voice from every speaker to the thread where it may be bound, and now and then something else. */
 static void *speak(void *unused)
 {
@@ -99,6 +109,8 @@ static void *speak(void *unused)
     for (uint16_t sequence = 0; !atomic_load(&over); sequence++) {
         for (unsigned s = 0; s < SPEAKERS; s++) {
             packet[0] = next(&random) % 64 ? 0x80 : 0x00;
+            if (next(&random) % 64 == 0)
+                ask(speakers[s], &locals[s % THREADS], next(&random));
             packet[2] = (unsigned char)(sequence >> 8);
             packet[3] = (unsigned char)sequence;
             packet[8] = sequence % 1024 ? packet[8] : (unsigned char)next(&random);
@@ -149,6 +161,22 @@ static void free_slot(struct slot *slot)
     free(slot);
 }
 
+/* Let the checks of one of the editor's speakers be answered, or no more. */
+static void settle(const struct editor *editor, unsigned index, bool settled)
+{
+    unsigned speaker = editor->index * SOURCES + index, home = speaker % THREADS;
+    struct responder *responder =
+        settled ? responder_new((const unsigned char *)PASSWORD, strlen(PASSWORD),
+                                (const unsigned char *)BODY, sizeof BODY)
+                : NULL;
+    thread_lock(threads[home]);
+    if (settled)
+        CHECK(responder && port_settle(ports[home], &speaker_names[speaker], responder));
+    else
+        port_unsettle(ports[home], &speaker_names[speaker]);
+    thread_unlock(threads[home]);
+}
+
 static void edit(struct editor *editor)
 {
     unsigned what = next(&editor->random) % 100, v = next(&editor->random) % SOURCES;
@@ -165,7 +193,9 @@ static void edit(struct editor *editor)
         CHECK(sink_attach(&(*slot)->sink, source, seconds(), threads));
     } else if (what < 85) {
         sink_detach(&(*slot)->sink, threads);
-    } else if (what < 90) {
+    } else if (what < 88) {
+        settle(editor, v, next(&editor->random) % 2);
+    } else if (what < 92) {
         atomic_store(&source->muted, next(&editor->random) % 2);
     } else {
         thread_lock(own);
@@ -237,17 +267,19 @@ static void close_plane(void)
 /* Whatever came went on, went up, or was dropped for a reason. */
 static void check_counters(uint64_t passed_up, unsigned long edits)
 {
-    uint64_t datagrams = 0, rtp = 0, forwarded = 0, full = 0;
+    uint64_t datagrams = 0, rtp = 0, forwarded = 0, full = 0, answered = 0;
     for (unsigned t = 0; t < THREADS; t++) {
         datagrams += threads[t]->datagrams;
         rtp += threads[t]->rtp_packets;
         forwarded += threads[t]->forwarded;
         full += threads[t]->drops[DROP_CONTROL_QUEUE_FULL];
+        answered += threads[t]->answered;
     }
-    printf("%lu edits, %lu datagrams, %lu of them RTP, %lu forwarded\n", edits,
-           (unsigned long)datagrams, (unsigned long)rtp, (unsigned long)forwarded);
-    CHECK(datagrams == rtp + passed_up + full);
-    CHECK(edits && forwarded && passed_up);
+    printf("%lu edits, %lu datagrams, %lu of them RTP, %lu answered, %lu forwarded\n", edits,
+           (unsigned long)datagrams, (unsigned long)rtp, (unsigned long)answered,
+           (unsigned long)forwarded);
+    CHECK(datagrams == rtp + passed_up + full + answered);
+    CHECK(edits && forwarded && passed_up && answered);
 }
 
 int main(int count, char **arguments)

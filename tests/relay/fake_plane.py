@@ -14,6 +14,7 @@ from relay.ice import IceMux
 from relay.latency import LatencyHistogram
 from relay.parameters import DtlsRole, TransportParameters
 from relay.plane import Control, PlaneCounters, Sink, SinkCounters, Source, SourceCounters, Stage
+from relay.responder import Responder
 from relay.router import Router
 from relay.rtcp import RtcpPacket
 from relay.srtp import SrtpKeys
@@ -71,12 +72,14 @@ class FakeSink:
 
 
 class FakePlane:
-    """Remembers what it is told. sent: every datagram; bound: sources by path."""
+    """Remembers what it is told. sent: every datagram; bound: sources by path; settled: who would answer
+    there."""
 
     def __init__(self, control: Control) -> None:
         self.control = control
         self.sent: list[tuple[Path, bytes]] = []
         self.bound: dict[Path, Source] = {}
+        self.settled: dict[Path, Responder] = {}
         self.peers: dict[Address, DtlsPeer] = {}
 
     def open(self, address: Address, thread: int = 0) -> Address:
@@ -115,6 +118,14 @@ class FakePlane:
     def unbind(self, path: Path) -> None:
         """Forget it."""
         self.bound.pop(path, None)
+
+    def settle(self, path: Path, responder: Responder) -> None:
+        """Remember it."""
+        self.settled[path] = responder
+
+    def unsettle(self, path: Path) -> None:
+        """Forget it."""
+        self.settled.pop(path, None)
 
     def sink(
         self,

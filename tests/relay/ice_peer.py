@@ -12,6 +12,7 @@ from aioice import stun
 from relay.address import Address, Path
 from relay.ice import IceAgent, IceMux, IceObserver
 from relay.parameters import IceCandidate, IceParameters
+from relay.responder import Responder
 from relay.stats import DropReason
 from relay.timers import TimerGrid
 
@@ -25,16 +26,24 @@ PEER_PARAMETERS = IceParameters("peer", "p" * 22)
 
 
 class Network:
-    """Where a mux sends. Datagrams arrive one turn of the event loop later, or nowhere."""
+    """Where a mux sends. Datagrams arrive one turn of the event loop later, or nowhere. settled: who would
+    answer checks by a path, if there were a media plane."""
 
     def __init__(self) -> None:
         self.drops: Counter[DropReason] = Counter()
         self.sent: list[tuple[Path, bytes]] = []
         self.peers: dict[Address, Peer] = {}
-        self.mux = IceMux(self._send, self._drop, TimerGrid())
+        self.settled: dict[Path, Responder] = {}
+        self.mux = IceMux(self._send, self._drop, TimerGrid(), self._settle)
 
     def _drop(self, reason: DropReason) -> None:
         self.drops[reason] += 1
+
+    def _settle(self, path: Path, responder: Responder | None) -> None:
+        if responder is None:
+            del self.settled[path]
+        else:
+            self.settled[path] = responder
 
     def _send(self, path: Path, datagram: bytes) -> None:
         self.sent.append((path, datagram))

@@ -279,7 +279,13 @@ class Studio:
             self.plane.unbind(Path(address, NOBODY[family_of(address.host)]))
         counters, drops = self.plane.counters(), Counter(self.drops)
         not_rtp = counters.datagrams_received - counters.rtp_packets_received
+        not_rtp -= counters.checks_answered
         await self.passed_up(not_rtp - sum(drops[reason] for reason in NOT_PASSED_UP))
+
+    async def settle_answers(self, count: int) -> None:
+        """Likewise, once so many checks were answered."""
+        await self.settle()
+        assert self.plane.counters().checks_answered == count
 
     async def passed_up(self, count: int) -> list[tuple[Path, bytes]]:
         """What the plane passed up, once there are `count` of it."""

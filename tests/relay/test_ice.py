@@ -170,6 +170,8 @@ async def network() -> AsyncIterator[Network]:
     assert network.mux._agents == {}
     assert network.mux.transactions == {}
     assert network.mux.selected == {}
+    assert network.mux.running == {}
+    assert network.settled == {}
     left = asyncio.all_tasks() - {asyncio.current_task()}
     assert [task for task in left if "aioice" in repr(task) or "relay" in repr(task)] == []
 
@@ -843,6 +845,107 @@ class TestConsent:
         await observed.until_selected()
         peer.answering = False
         await asyncio.wait_for(closed.wait(), 20)
+
+
+class TestSettled:
+    """When the media plane may answer the peer's checks by itself; seconds become milliseconds."""
+
+    @pytest.fixture(autouse=True)
+    def hurry(self, monkeypatch: pytest.MonkeyPatch, network: Network) -> None:
+        monkeypatch.setattr("relay.consent.INTERVAL", 0.02)
+        monkeypatch.setattr("relay.ice.PROBE_INTERVAL", 0.01)
+        monkeypatch.setattr("relay.roaming.QUIET", 0.0)
+        network.mux.timers.step = 0.002
+
+    @pytest.fixture
+    async def selected(self, agent: IceAgent, peer: Peer, observed: Observed) -> None:
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+
+    async def test_once_the_usual_check_is_known(
+        self, network: Network, peer: Peer, selected: None
+    ) -> None:
+        assert network.settled == {}
+        peer.check()
+        request = bytes(peer.request())
+        assert network.settled[PATH].answer(request) is not None
+        peer.check(PRIORITY=7)
+        assert network.settled[PATH].answer(request) is None
+        assert network.settled[PATH].answer(bytes(peer.request(PRIORITY=7))) is not None
+
+    async def test_not_what_asks_for_more_than_an_answer(
+        self, network: Network, peer: Peer, selected: None
+    ) -> None:
+        peer.check(ICE_CONTROLLED=None, ICE_CONTROLLING=0)
+        assert network.settled == {}
+
+    async def test_not_while_the_path_is_in_doubt(
+        self, network: Network, agent: IceAgent, peer: Peer, selected: None
+    ) -> None:
+        peer.check()
+        peer.answering = False
+        await until(lambda: agent.is_doubtful)
+        assert network.settled == {}
+        peer.check()
+        assert network.settled == {}
+        peer.answering = True
+        await until(lambda: not agent.is_doubtful)
+        assert set(network.settled) == {PATH}
+
+    async def test_not_after_a_move(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed, selected: None
+    ) -> None:
+        peer.check()
+        moved = Peer(network, agent, Address("203.0.113.9", 6_000))
+        moved.check()
+        await observed.until_selected(Path(LOCAL, moved.address))
+        assert network.settled == {}
+        moved.check()
+        assert set(network.settled) == {Path(LOCAL, moved.address)}
+
+    async def test_not_while_aioice_checks_the_path(
+        self, network: Network, peer: Peer, selected: None
+    ) -> None:
+        # A restart of another agent's, say, which waits for its answers.
+        peer.check()
+        observed = Observed()
+        other = network.mux.create_agent([LOCAL], observed.observer())
+        peer.answering = False
+        other.add_remote_candidate(candidate())
+        other.start(PEER_PARAMETERS)
+        await until(lambda: bool(network.mux.running))
+        assert network.settled == {}
+        peer.check()
+        assert network.settled == {}
+        peer.answering = True
+        await until(lambda: not network.mux.running)
+        await observed.until_selected()
+        await until(lambda: not network.mux.running)
+        peer.check()  # by the first agent's credentials, whose path it is no more
+        assert network.settled == {}
+
+    async def test_settled_again_once_such_a_check_has_ended(
+        self, network: Network, peer: Peer, selected: None
+    ) -> None:
+        peer.check()
+        other = network.mux.create_agent([LOCAL], Observed().observer())
+        peer.answering = False
+        other.add_remote_candidate(candidate())
+        other.start(PEER_PARAMETERS)
+        await until(lambda: bool(network.mux.running))
+        peer.answering = True
+        other.close()
+        await until(lambda: not network.mux.running)
+        await until(lambda: set(network.settled) == {PATH})
+
+    async def test_not_after_the_end(
+        self, network: Network, agent: IceAgent, peer: Peer, selected: None
+    ) -> None:
+        peer.check()
+        assert set(network.settled) == {PATH}
+        agent.close()
+        assert network.settled == {}
 
 
 class TestRoaming:

@@ -19,6 +19,7 @@ from relay.address import Address, Path, pack_sockaddr
 from relay.errors import AddressError
 from relay.latency import BUCKETS_PER_OCTAVE, SMALLEST
 from relay.native import AVAILABLE, NativePlane
+from relay.responder import Responder
 from relay.srtp import function_address
 from relay.stats import DropReason
 
@@ -89,6 +90,17 @@ async def test_strangers_leave_room_in_the_queue_for_who_is_connected(studio: St
     came = Counter(path for path, _ in studio.control)
     assert came == {stranger.path: 768, speaker.path: 256}
     assert studio.plane.counters().drops == {DropReason.CONTROL_QUEUE_FULL: 2976}
+
+
+async def test_they_leave_it_to_listeners_whose_checks_are_known_too(studio: Studio) -> None:
+    stranger, listener = studio.peer(), studio.peer()
+    studio.plane.settle(listener.path, Responder(listener.address, "password", b""))
+    for peer in (stranger, listener):
+        for _ in range(2000):
+            studio.plane.inject(peer.path, STUN, 1.0)
+    await until(lambda: studio.plane.counters().datagrams_received == len(studio.control) + 2976)
+    came = Counter(path for path, _ in studio.control)
+    assert came == {stranger.path: 768, listener.path: 256}
 
 
 def new_plane(threads: int = 1) -> Any:

@@ -18,7 +18,7 @@ from tests.integration.light_peer import LightPeer
 
 from .waiting import until
 
-SPEAKERS, LISTENERS, PACKETS = 2, 3, 300
+SPEAKERS, LISTENERS, PACKETS, CHECKS = 2, 3, 300, 4
 
 KINDS = [("python", 1)] + ([("native", 1), ("native", 2)] if AVAILABLE else [])
 
@@ -68,6 +68,9 @@ async def test_the_counters_add_up(relay: Relay) -> None:
             listeners.append(LightPeer(relay.create_consumer(speaker.connection)))
             await listeners[-1].connect()
 
+    for peer in (*speakers, *listeners):
+        for _ in range(CHECKS):
+            await peer.ask_for_consent()
     stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with stranger:
         for address in relay.addresses:
@@ -83,6 +86,9 @@ async def test_the_counters_add_up(relay: Relay) -> None:
     assert stats.packets_forwarded == said * LISTENERS  # loopback has room for all of them
     assert stats.control_unsent == {}
     assert set(stats.control_used) == {"stun", "dtls"}
+    # The first tells what a peer's checks look like; the media plane answers those that follow.
+    checks = (SPEAKERS + SPEAKERS * LISTENERS) * (CHECKS - 1)
+    assert relay._router.plane.counters().checks_answered >= checks
     assert stats.drops[DropReason.RTP_UNKNOWN_ADDRESS] > 0
     assert stats.drops[DropReason.UNKNOWN_PROTOCOL] > 0
     assert (

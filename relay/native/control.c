@@ -1,0 +1,74 @@
+/* The way of what is not RTP: the usual checks of connected peers are answered here, all else goes up to the
+   event loop through a ring. */
+
+#include "plane.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+static void count(counter *value) { atomic_fetch_add_explicit(value, 1, memory_order_relaxed); }
+
+static void send_answer(struct port *port, const struct sockaddr_storage *name,
+                        const unsigned char *answer, size_t length)
+{
+    struct thread *thread = port->thread;
+    int error = EINTR;
+    for (unsigned n = 0; error == EINTR && n < FAILURES_BEFORE_PAUSE; n++) {
+        ssize_t sent = sendto(port->descriptor, answer, length, MSG_DONTWAIT,
+                              (const struct sockaddr *)name, port->name_length);
+        error = sent < 0 ? errno : 0;
+    }
+    if (!error)
+        return;
+    bool full = error == EAGAIN || error == ENOBUFS; /* as in relay/udp.py */
+    count(full ? &thread->answers_blocked : &thread->answers_refused);
+    count(&thread->send_errors[error < ERROR_COUNT ? error : 0]);
+}
+
+/* Put a datagram into the ring. */
+static enum drop_reason hand_up(struct port *port, const unsigned char *data, size_t length,
+                                const struct sockaddr_storage *name)
+{
+    struct thread *thread = port->thread;
+    unsigned head = atomic_load_explicit(&thread->control_head, memory_order_relaxed);
+    unsigned waiting = head - atomic_load_explicit(&thread->control_tail, memory_order_acquire);
+    if (waiting >= CONTROL_RING ||
+        (waiting >= CONTROL_RING - CONTROL_RESERVE && !port_knows(port, name)))
+        return DROP_CONTROL_QUEUE_FULL;
+    struct control_entry *entry = &thread->control[head % CONTROL_RING];
+    entry->port = port;
+    entry->length = length;
+    entry->name = *name;
+    memcpy(entry->data, data, length);
+    atomic_store_explicit(&thread->control_head, head + 1, memory_order_release);
+    eventfd_write(thread->upcall, 1);
+    return NOT_DROPPED;
+}
+
+enum drop_reason control_take(struct port *port, const unsigned char *data, size_t length,
+                              const struct sockaddr_storage *name, double arrival)
+{
+    unsigned char answer[MAX_ANSWER];
+    struct responder *responder = port_responder(port, name);
+    size_t answer_length =
+        responder ? responder_answer(responder, name, data, length, arrival, answer) : 0;
+    if (!answer_length)
+        return hand_up(port, data, length, name);
+    count(&port->thread->answered);
+    send_answer(port, name, answer, answer_length);
+    return NOT_DROPPED;
+}
+
+const struct control_entry *control_peek(struct thread *thread)
+{
+    unsigned tail = atomic_load_explicit(&thread->control_tail, memory_order_relaxed);
+    if (tail == atomic_load_explicit(&thread->control_head, memory_order_acquire))
+        return NULL;
+    return &thread->control[tail % CONTROL_RING];
+}
+
+void control_done(struct thread *thread)
+{
+    atomic_fetch_add_explicit(&thread->control_tail, 1, memory_order_release);
+}
