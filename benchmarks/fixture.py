@@ -177,5 +177,5 @@ def _bound_socket() -> socket.socket:
     return udp
 
 
-def _ignore(path: Path, datagram: bytes) -> None:
+def _ignore(path: Path, datagram: bytes, arrival: float) -> None:
     """Take what is not RTP; nothing sends any here."""

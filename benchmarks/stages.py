@@ -72,7 +72,7 @@ class PythonStages:
     """The stages of `relay/forward.py`, on packets where `recvmmsg` would have put them."""
 
     def __init__(self, floor: Tool, publisher: Publisher, receivers: Receivers) -> None:
-        self._plane = PythonPlane(lambda path, datagram: None)
+        self._plane = PythonPlane(lambda path, datagram, arrival: None)
         local = self._plane.open(Address(LOCALHOST, 0))
         path = Path(local, _KNOWN)
         self._source = self._plane.source(publisher.keys, path, 0.0)

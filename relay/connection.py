@@ -204,8 +204,8 @@ class Connection(Emitter):
         """Media to the other end takes no path for now."""
         raise NotImplementedError
 
-    def _receive_rtcp(self, packets: list[RtcpPacket]) -> None:
-        """The other end reports."""
+    def _receive_rtcp(self, packets: list[RtcpPacket], arrival: float) -> None:
+        """The other end reported, at `arrival` on the monotonic clock."""
         raise NotImplementedError
 
     def _report(self) -> list[RtcpPacket]:

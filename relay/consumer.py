@@ -133,7 +133,7 @@ class Consumer(Connection):
         if self._sink is not None:
             self._sink.detach()
 
-    def _receive_rtcp(self, packets: list[RtcpPacket]) -> None:
+    def _receive_rtcp(self, packets: list[RtcpPacket], arrival: float) -> None:
         # At most one of each is acted on for a datagram, however many it holds: it is to cost no more.
         report: ReportBlock | None = None
         lost: dict[int, None] = {}
@@ -144,7 +144,7 @@ class Consumer(Connection):
                 self._nack_count += 1
                 lost.update(dict.fromkeys(packet.sequences))
         if report is not None:
-            self._receive_report(report)
+            self._receive_report(report, arrival)
         if lost:
             self._receive_nack(tuple(lost)[:MAX_NACK_SEQUENCES])
 
@@ -160,7 +160,7 @@ class Consumer(Connection):
             self._budget.refused[RetransmissionRefusal.NOT_KEPT] += len(admitted) - there
         self._router.refusals.update(self._budget.refused - refused)
 
-    def _receive_report(self, block: ReportBlock) -> None:
+    def _receive_report(self, block: ReportBlock, arrival: float) -> None:
         self._last_report = block
         source = self.publisher.source
         self._reported = (
@@ -168,7 +168,8 @@ class Consumer(Connection):
             max(0, block.highest_sequence - self._first_sequence + 1),
             source.counters().packets_lost if source is not None else 0,
         )
-        measured = round_trip_time(block, ntp_time(time.time()))
+        came = time.time() - (time.monotonic() - arrival)
+        measured = round_trip_time(block, ntp_time(came))
         if measured is not None:
             self._round_trip_time = measured
 

@@ -152,8 +152,8 @@ class PythonPlane:
         if port is not None:
             port.sources.pop(pack_sockaddr(path.remote), None)
 
-    def settle(self, path: Path, responder: Responder) -> None:
-        """Answer the checks that come by `path` and that `responder` knows."""
+    def settle(self, path: Path, responder: Responder, *, reports_wait: bool = False) -> None:
+        """Answer the checks that come by `path` and that `responder` knows. Here nothing ever waits."""
         port = self._ports.get(path.local)
         if port is not None:
             port.responders[pack_sockaddr(path.remote)] = responder
@@ -220,6 +220,9 @@ class PythonPlane:
         self._datagrams_received += 1
         size = -1 if len(datagram) > MAX_DATAGRAM else length
         self._take(port, 0, size, pack_sockaddr(path.remote), arrival)
+
+    def poll(self) -> None:
+        """Nothing waits: the event loop is awake when something comes."""
 
     def counters(self) -> PlaneCounters:
         """What happened so far."""
@@ -315,7 +318,7 @@ class PythonPlane:
         path, responder = Path(port.local, unpack_sockaddr(sender)), port.responders.get(sender)
         answer = responder.answer(datagram) if responder is not None else None
         if responder is None or answer is None or not responder.budget.take(arrival):
-            self._control(path, datagram)
+            self._control(path, datagram, arrival)
             return
         self._checks_answered += 1
         self.send(path, answer)

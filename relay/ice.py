@@ -124,20 +124,23 @@ class IceMux:
         self._agents[name] = agent
         return agent
 
-    def receive(self, path: Path, datagram: bytes) -> None:
-        """Hand a STUN datagram to the agent that it is for."""
+    def receive(self, path: Path, datagram: bytes, arrival: float) -> None:
+        """Hand a STUN datagram, which came at `arrival` on the event loop's clock, to the agent that it is
+        for."""
         screened = screen(datagram)
         if screened is None:
             self.drop(DropReason.STUN_MALFORMED)
             return
         is_request, whose = screened
         dropped = (self._receive_request if is_request else self._receive_response)(
-            path, datagram, whose
+            path, datagram, whose, arrival
         )
         if dropped is not None:
             self.drop(dropped)
 
-    def _receive_request(self, path: Path, datagram: bytes, name: bytes) -> DropReason | None:
+    def _receive_request(
+        self, path: Path, datagram: bytes, name: bytes, arrival: float
+    ) -> DropReason | None:
         # A request that is not authentic gets no answer at all, where RFC 8489 §9.1.3 would have an
         # error: nobody learns from us which names exist, and spoofed senders cause no traffic.
         agent = self._agents.get(name.decode("ascii", "replace"))
@@ -146,9 +149,9 @@ class IceMux:
         # The names can be read by whoever listens on the way, so only the authentic ones are charged.
         if not binding.is_authentic(datagram, agent.key):
             return DropReason.STUN_UNAUTHENTICATED
-        if not agent.budget.take(asyncio.get_running_loop().time()):
+        if not agent.budget.take(arrival):
             return DropReason.RATE_LIMITED
-        if self.selected.get(path) is agent and agent.receive_familiar(path, datagram):
+        if self.selected.get(path) is agent and agent.receive_familiar(path, datagram, arrival):
             return None
         message = _parse(datagram)
         if message is None:
@@ -156,18 +159,18 @@ class IceMux:
         return agent.receive_request(path, message, datagram)
 
     def _receive_response(
-        self, path: Path, datagram: bytes, identifier: bytes
+        self, path: Path, datagram: bytes, identifier: bytes, arrival: float
     ) -> DropReason | None:
         settled, protocol = self.selected.get(path), self.transactions.get(identifier)
         expected = settled is not None and settled.expects(datagram)
         if protocol is None and not expected:
             return DropReason.STUN_UNEXPECTED
-        if settled is not None and settled.receive_familiar(path, datagram):
+        if settled is not None and settled.receive_familiar(path, datagram, arrival):
             return None
         message = _parse(datagram)
         if message is None:
             return DropReason.STUN_MALFORMED
-        if settled is not None and settled.receive_consent(message, datagram):
+        if settled is not None and settled.receive_consent(message, datagram, arrival):
             return None
         if protocol is None:
             return DropReason.STUN_UNEXPECTED
@@ -339,7 +342,7 @@ class IceAgent:
             self._connection.nominate(self._roaming.rival)
         self._step_timer = self.mux.timers.call_later(PROBE_INTERVAL, self._step)
 
-    def receive_familiar(self, path: Path, datagram: bytes) -> bool:
+    def receive_familiar(self, path: Path, datagram: bytes, arrival: float) -> bool:
         """Take a message of a connected peer: a request like its last one, or an answer to a check of
         ours. False when it is another, or not authentic."""
         consent = self._consent
@@ -356,11 +359,11 @@ class IceAgent:
                 self._heard(path, asyncio.get_running_loop().time())
             return True
         if consent.expects(datagram) and consent.is_answer(datagram):
-            self._consented(consent, datagram)
+            self._consented(consent, datagram, arrival)
             return True
         return False
 
-    def receive_consent(self, message: stun.Message, datagram: bytes) -> bool:
+    def receive_consent(self, message: stun.Message, datagram: bytes, arrival: float) -> bool:
         """Take any other answer to a check of ours, if it is one: refusals and forgeries count for
         nothing, signed answers of another form do."""
         consent = self._consent
@@ -368,7 +371,7 @@ class IceAgent:
             return False
         authentic = message.check_message_integrity(consent.remote_password.encode())
         if authentic and message.message_class == stun.Class.RESPONSE:
-            self._consented(consent, datagram)
+            self._consented(consent, datagram, arrival)
         return True
 
     def select(self, consent: Consent) -> None:
@@ -401,10 +404,9 @@ class IceAgent:
         if unanswered and self._roaming.suspect(None, now):
             self._step()
 
-    def _consented(self, consent: Consent, datagram: bytes) -> None:
-        now = asyncio.get_running_loop().time()
-        consent.renew(datagram, now)
-        self._roaming.answered(now)
+    def _consented(self, consent: Consent, datagram: bytes, arrival: float) -> None:
+        consent.renew(datagram, arrival)
+        self._roaming.answered(arrival)
         self.settle()
         if consent.round_trip_time is not None:
             self.round_trip_time = consent.round_trip_time

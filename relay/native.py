@@ -38,7 +38,7 @@ try:
 except ImportError:  # it was installed without a compiler
     _native = None
 
-INTERFACE = 8
+INTERFACE = 9
 """Which of the extension's interfaces this module speaks; one that an older version left is of no use."""
 
 AVAILABLE: bool = getattr(_native, "INTERFACE", None) == INTERFACE
@@ -260,12 +260,12 @@ class NativePlane:
         if path.local in self._ports:
             self._plane.unbind(self._ports[path.local][0], pack_sockaddr(path.remote))
 
-    def settle(self, path: Path, responder: Responder) -> None:
+    def settle(self, path: Path, responder: Responder, *, reports_wait: bool = False) -> None:
         """Let the path's thread answer the checks that `responder` knows."""
         port = self._ports.get(path.local)
         if port is not None:
             name = pack_sockaddr(path.remote)
-            self._plane.settle(port[0], name, responder.password, responder.body)
+            self._plane.settle(port[0], name, responder.password, responder.body, reports_wait)
 
     def unsettle(self, path: Path) -> None:
         """Undo `settle`, if it was done."""
@@ -340,9 +340,15 @@ class NativePlane:
             checks_answered=answered,
         )
 
+    def poll(self) -> None:
+        """Hand up what waits, on all threads."""
+        if self._running:
+            end = time.monotonic() + MAX_CONTROL_SECONDS
+            for thread in range(self._threads):
+                self._take_control(thread, end)
+
     def _readable(self, thread: int) -> None:
-        upcall = self._plane.upcall(thread)
-        os.eventfd_read(upcall)
+        os.eventfd_read(self._plane.upcall(thread))
         for number in self._plane.gaps(thread):
             source = self._with_gaps.get(number)
             if source is not None and source.on_gap is not None:
@@ -355,8 +361,9 @@ class NativePlane:
     def _take_control(self, thread: int, end: float) -> None:
         """Take what is not RTP, until nothing is left or the time is over."""
         while batch := self._plane.control(thread, MAX_CONTROL_BATCH):
-            for port, name, datagram in batch:
-                self._control(self._paths[port].get(name) or self._path(port, name), datagram)
+            for port, name, datagram, arrival in batch:
+                path = self._paths[port].get(name) or self._path(port, name)
+                self._control(path, datagram, arrival)
             if len(batch) < MAX_CONTROL_BATCH:
                 return
             if time.monotonic() > end:

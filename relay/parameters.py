@@ -85,12 +85,14 @@ class RtpParameters:
 
     nack: it asks for lost packets, or sends them again when asked (RFC 4585 §6.2.1). red: it reads
     redundant audio, or may send it (RFC 2198), under `RED_PAYLOAD_TYPE`. red_first: it would rather get
-    that than plain Opus.
+    that than plain Opus. reduced_size: its feedback comes without a report ahead of it (RFC 5506); the
+    relay always offers that.
     """
 
     nack: bool = False
     red: bool = False
     red_first: bool = False
+    reduced_size: bool = False
 
 
 @dataclass(frozen=True, slots=True)

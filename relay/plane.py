@@ -24,8 +24,9 @@ from .stats import DropReason, ForwardLatency
 MISSING_WINDOW = 32
 """Packets that are looked back for missing ones: 640 ms of 20 ms frames. Older ones would come too late."""
 
-Control = Callable[[Path, bytes], None]
-"""Takes a datagram that is not RTP, and the path that it came by."""
+Control = Callable[[Path, bytes, float], None]
+"""Takes a datagram that is not RTP, the path that it came by, and when it came, in seconds on the monotonic
+clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +186,13 @@ class MediaPlane(Protocol):
         """Drop RTP that comes by `path` from now on."""
         ...
 
-    def settle(self, path: Path, responder: Responder) -> None:
+    def settle(self, path: Path, responder: Responder, *, reports_wait: bool = False) -> None:
         """Answer the checks that come by `path` and that `responder` knows, instead of handing them up, as
-        often as its budget allows."""
+        often as its budget allows.
+
+        Responses by `path` may be handed up later than they came, by a quarter of a second at most, and so
+        may RTCP that begins with a report if reports_wait: what is urgent must not come in those.
+        """
         ...
 
     def unsettle(self, path: Path) -> None:
@@ -229,6 +234,10 @@ class MediaPlane(Protocol):
 
     def inject(self, path: Path, datagram: bytes, arrival: float) -> None:
         """Take a datagram as if it had come by `path` at `arrival`."""
+        ...
+
+    def poll(self) -> None:
+        """Hand up now what waits to be handed up."""
         ...
 
     def counters(self) -> PlaneCounters:

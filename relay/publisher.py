@@ -132,11 +132,10 @@ class Publisher(Connection):
     def _path_lost(self) -> None:
         pass  # likewise
 
-    def _receive_rtcp(self, packets: list[RtcpPacket]) -> None:
+    def _receive_rtcp(self, packets: list[RtcpPacket], arrival: float) -> None:
         for packet in packets:
             if isinstance(packet, SenderReport):
-                now = asyncio.get_running_loop().time()
-                self._sender_report = middle_32(packet.ntp_timestamp), now
+                self._sender_report = middle_32(packet.ntp_timestamp), arrival
 
     def _gap(self) -> None:
         """The media plane saw that a packet is missing: look a little later what has not come by then."""

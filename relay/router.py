@@ -30,11 +30,15 @@ logger = logging.getLogger(__name__)
 
 
 class Endpoint(Protocol):
-    """Who takes DTLS and RTCP of the paths that are bound to it."""
+    """Who takes DTLS and RTCP of the paths that are bound to it. reports_wait: whether nothing urgent comes
+    behind a report."""
 
     def receive_dtls(self, path: Path, datagram: bytes) -> None: ...
 
-    def receive_rtcp(self, path: Path, datagram: bytes) -> None: ...
+    def receive_rtcp(self, path: Path, datagram: bytes, arrival: float) -> None: ...
+
+    @property
+    def reports_wait(self) -> bool: ...
 
 
 class Router:
@@ -52,7 +56,7 @@ class Router:
         self.dtls = dtls
         self.red_first = red_first
         self.plane = create_plane(self.receive)
-        self.timers = TimerGrid()
+        self.timers = TimerGrid(before=self.plane.poll)
         self.ice = IceMux(self.plane.send, self.drop, self.timers, self._settle)
         self.bindings: dict[Path, Endpoint] = {}
         self.drops: Counter[DropReason] = Counter()
@@ -82,13 +86,16 @@ class Router:
         if responder is None:
             self.plane.unsettle(path)
         else:
-            self.plane.settle(path, responder)
+            endpoint = self.bindings.get(path)
+            reports_wait = endpoint is not None and endpoint.reports_wait
+            self.plane.settle(path, responder, reports_wait=reports_wait)
 
-    def receive(self, path: Path, datagram: bytes) -> None:
-        """Take a datagram that is not RTP. Nothing that it holds may raise past here."""
+    def receive(self, path: Path, datagram: bytes, arrival: float) -> None:
+        """Take a datagram that is not RTP, and came at `arrival` on the event loop's clock. Nothing that it
+        holds may raise past here."""
         kind, dropped = classify(datagram), self._dropped
         try:
-            self._route(kind, path, datagram)
+            self._route(kind, path, datagram, arrival)
         except Exception:
             logger.exception("a datagram of %d bytes met a fault", len(datagram))
             if self._dropped == dropped:
@@ -96,15 +103,15 @@ class Router:
         if self._dropped == dropped:
             self.used[kind] += 1
 
-    def _route(self, kind: WireProtocol, path: Path, datagram: bytes) -> None:
+    def _route(self, kind: WireProtocol, path: Path, datagram: bytes, arrival: float) -> None:
         if kind is WireProtocol.STUN:
-            self.ice.receive(path, datagram)
+            self.ice.receive(path, datagram, arrival)
             return
         endpoint = self.bindings.get(path)
         if kind is WireProtocol.DTLS and endpoint is not None:
             endpoint.receive_dtls(path, datagram)
         elif kind is WireProtocol.RTCP and endpoint is not None:
-            endpoint.receive_rtcp(path, datagram)
+            endpoint.receive_rtcp(path, datagram, arrival)
         else:
             self.drop(_WITHOUT_ENDPOINT.get(kind, DropReason.UNKNOWN_PROTOCOL))
 

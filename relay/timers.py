@@ -39,10 +39,12 @@ class Timer:
 
 
 class TimerGrid:
-    """Timers of one event loop, the running one. step: seconds between the grid's points."""
+    """Timers of one event loop, the running one. step: seconds between the grid's points. before: called
+    ahead of those that fire, since the event loop is awake."""
 
-    def __init__(self, step: float = STEP) -> None:
+    def __init__(self, step: float = STEP, before: Callable[[], None] = lambda: None) -> None:
         self.step = step
+        self._before = before
         self._due: dict[int, list[Timer]] = {}
         self._points: list[int] = []  # a heap of the keys
         self._armed: asyncio.TimerHandle | None = None
@@ -80,9 +82,10 @@ class TimerGrid:
         self._armed = None
         if not self._points:
             return
-        for timer in self._due.pop(heappop(self._points)):
+        point = heappop(self._points)
+        for call in (self._before, *(timer.fire for timer in self._due.pop(point))):
             try:
-                timer.fire()
+                call()
             except Exception:
                 logger.exception("a timer met a fault")
         self._arm(asyncio.get_running_loop())

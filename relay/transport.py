@@ -94,8 +94,8 @@ class TransportObserver:
     selected: media is to take this path from now on; how: because of a restart, of the peer's move, or None
     while the first paths are still being found. lost: media is to take none for now. doubtful: the peer
     answers by no path, and a restart may help. restart_failed: the one that was begun found no path, and
-    things are as before it. rtcp: an authentic compound packet. failed: it is of no use any more; the
-    observer closes it.
+    things are as before it. rtcp: an authentic compound packet, and when it came. failed: it is of no use
+    any more; the observer closes it.
     """
 
     connected: Callable[[SrtpKeys, Path], None]
@@ -104,7 +104,7 @@ class TransportObserver:
     lost: Callable[[], None]
     doubtful: Callable[[], None]
     restart_failed: Callable[[], None]
-    rtcp: Callable[[list[RtcpPacket]], None]
+    rtcp: Callable[[list[RtcpPacket], float], None]
     failed: Callable[[str], None]
 
 
@@ -310,12 +310,18 @@ class Transport:
         else:
             self._router.drop(DropReason.DTLS_UNEXPECTED)
 
-    def receive_rtcp(self, path: Path, datagram: bytes) -> None:
-        """Take an SRTCP datagram that came by a bound path."""
+    @property
+    def reports_wait(self) -> bool:
+        """Whether the other end's reports may be looked at a little later: a request for lost packets comes
+        in a datagram of its own (RFC 5506), or never."""
+        return self.rtp.reduced_size or not self.rtp.nack
+
+    def receive_rtcp(self, path: Path, datagram: bytes, arrival: float) -> None:
+        """Take an SRTCP datagram that came by a bound path, at `arrival`."""
         if self._rtcp_in is None:
             self._router.drop(DropReason.RTCP_UNKNOWN_ADDRESS)
             return
-        if not self._rtcp_budget.take(self._loop.time()):
+        if not self._rtcp_budget.take(arrival):
             self._router.drop(DropReason.RATE_LIMITED)
             return
         plain = self._rtcp_in.unprotect_rtcp(datagram)
@@ -328,7 +334,7 @@ class Transport:
         except RtcpError:
             self._router.drop(DropReason.RTCP_MALFORMED)
             return
-        self._observer.rtcp(packets)
+        self._observer.rtcp(packets, arrival)
 
     def _admit_rtcp_source(self, ssrc: int) -> None:
         if ssrc in self._rtcp_ssrcs:

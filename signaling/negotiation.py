@@ -225,6 +225,7 @@ def _rtp_parameters(media: sdp.MediaDescription) -> RtpParameters:
         red=str(RED_PAYLOAD_TYPE) in media.formats
         and red is not None
         and red.encoding.lower() == "red",
+        reduced_size=any(item.name == "rtcp-rsize" for item in media.all(sdp.Attribute)),
     )
 
 

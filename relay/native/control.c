@@ -1,11 +1,17 @@
 /* The way of what is not RTP: the usual checks of connected peers are answered here, all else goes up to the
-   event loop through a ring. */
+   event loop through a ring.
+
+   A connected peer's answers and reports come at moments of their own, and waking the event loop costs
+   more than looking at them. So they wait in the ring until something else wakes it, or for CONTROL_WAIT,
+   and carry the time they came at. */
 
 #include "plane.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
+
+enum { SENDER_REPORT = 200, RECEIVER_REPORT = 201 }; /* RFC 3550 §6.4 */
 
 static void count(counter *value) { atomic_fetch_add_explicit(value, 1, memory_order_relaxed); }
 
@@ -26,9 +32,24 @@ static void send_answer(struct port *port, const struct sockaddr_storage *name,
     count(&thread->send_errors[error < ERROR_COUNT ? error : 0]);
 }
 
+/* Whether a settled peer's datagram is a Binding success response, or RTCP that begins with a report. */
+static bool may_wait(const struct responder *responder, const unsigned char *data)
+{
+    if (data[0] == 0x01)
+        return data[1] == 0x01;
+    return responder->reports_wait && (data[0] & 0xC0) == 0x80 &&
+           (data[1] == SENDER_REPORT || data[1] == RECEIVER_REPORT);
+}
+
+static void tell(struct thread *thread)
+{
+    thread->control_told = atomic_load_explicit(&thread->control_head, memory_order_relaxed);
+    eventfd_write(thread->upcall, 1);
+}
+
 /* Put a datagram into the ring. */
 static enum drop_reason hand_up(struct port *port, const unsigned char *data, size_t length,
-                                const struct sockaddr_storage *name)
+                                const struct sockaddr_storage *name, double arrival, bool waits)
 {
     struct thread *thread = port->thread;
     unsigned head = atomic_load_explicit(&thread->control_head, memory_order_relaxed);
@@ -39,11 +60,28 @@ static enum drop_reason hand_up(struct port *port, const unsigned char *data, si
     struct control_entry *entry = &thread->control[head % CONTROL_RING];
     entry->port = port;
     entry->length = length;
+    entry->arrival = arrival;
     entry->name = *name;
     memcpy(entry->data, data, length);
     atomic_store_explicit(&thread->control_head, head + 1, memory_order_release);
-    eventfd_write(thread->upcall, 1);
+    if (!waits)
+        tell(thread);
     return NOT_DROPPED;
+}
+
+double control_wait(struct thread *thread, double now)
+{
+    unsigned head = atomic_load_explicit(&thread->control_head, memory_order_relaxed);
+    unsigned tail = atomic_load_explicit(&thread->control_tail, memory_order_acquire);
+    if (head - tail < head - thread->control_told)
+        thread->control_told = tail; /* the reader came by itself */
+    if (thread->control_told == head)
+        return -1;
+    double left = thread->control[thread->control_told % CONTROL_RING].arrival + CONTROL_WAIT - now;
+    if (left > 0 && head - tail < CONTROL_RING / 2)
+        return left;
+    tell(thread);
+    return -1;
 }
 
 enum drop_reason control_take(struct port *port, const unsigned char *data, size_t length,
@@ -54,7 +92,7 @@ enum drop_reason control_take(struct port *port, const unsigned char *data, size
     size_t answer_length =
         responder ? responder_answer(responder, name, data, length, arrival, answer) : 0;
     if (!answer_length)
-        return hand_up(port, data, length, name);
+        return hand_up(port, data, length, name, arrival, responder && may_wait(responder, data));
     count(&port->thread->answered);
     send_answer(port, name, answer, answer_length);
     return NOT_DROPPED;

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 typedef struct {
     PyObject_HEAD
@@ -213,8 +214,9 @@ static PyObject *plane_settle(Plane *self, PyObject *arguments)
     const unsigned char *password, *body;
     Py_ssize_t length, password_length, body_length;
     struct sockaddr_storage name;
-    if (!PyArg_ParseTuple(arguments, "Iy#y#y#", &index, &packed, &length, &password,
-                          &password_length, &body, &body_length))
+    int reports_wait;
+    if (!PyArg_ParseTuple(arguments, "Iy#y#y#p", &index, &packed, &length, &password,
+                          &password_length, &body, &body_length, &reports_wait))
         return NULL;
     struct port *port = find_port(self, index, packed, length, &name);
     if (!port)
@@ -222,7 +224,7 @@ static PyObject *plane_settle(Plane *self, PyObject *arguments)
     if (body_length > MAX_CHECK)
         return PyErr_Format(PyExc_ValueError, "a check of at most %d bytes", MAX_CHECK);
     struct responder *responder =
-        responder_new(password, (size_t)password_length, body, (size_t)body_length);
+        responder_new(password, (size_t)password_length, body, (size_t)body_length, reports_wait);
     bool settled = responder != NULL;
     if (settled)
         WITH_MUTEX(port->thread, settled = port_settle(port, &name, responder));
@@ -265,6 +267,7 @@ static PyObject *plane_inject(Plane *self, PyObject *arguments)
     memcpy(data, datagram, (size_t)(length < MAX_DATAGRAM ? length : MAX_DATAGRAM));
     WITH_MUTEX(port->thread, port_take(port, data, (size_t)length, &name, arrival);
                thread_flush(port->thread));
+    eventfd_write(port->thread->wake, 1); /* it looks whether something waits in the ring */
     Py_RETURN_NONE;
 }
 
@@ -283,9 +286,9 @@ static PyObject *plane_control(Plane *self, PyObject *arguments)
     PyObject *list = thread ? PyList_New(0) : NULL;
     const struct control_entry *entry;
     while (list && most-- && (entry = control_peek(thread))) {
-        PyObject *item = Py_BuildValue("Iy#y#", entry->port->number, &entry->name,
+        PyObject *item = Py_BuildValue("Iy#y#d", entry->port->number, &entry->name,
                                        (Py_ssize_t)entry->port->name_length, entry->data,
-                                       (Py_ssize_t)entry->length);
+                                       (Py_ssize_t)entry->length, entry->arrival);
         control_done(thread);
         if (!item || PyList_Append(list, item))
             Py_CLEAR(list);
@@ -354,7 +357,8 @@ static PyMethodDef plane_methods[] = {
     {"unbind", (PyCFunction)plane_unbind, METH_VARARGS,
      "unbind(port, name): take RTP from that address as nobody's."},
     {"settle", (PyCFunction)plane_settle, METH_VARARGS,
-     "settle(port, name, password, body): answer checks with these attributes from that address."},
+     "settle(port, name, password, body, reports_wait): answer checks with these attributes from that"
+     " address; whether its RTCP reports may wait."},
     {"unsettle", (PyCFunction)plane_unsettle, METH_VARARGS,
      "unsettle(port, name): answer none from that address."},
     {"inject", (PyCFunction)plane_inject, METH_VARARGS,
@@ -362,7 +366,7 @@ static PyMethodDef plane_methods[] = {
     {"upcall", (PyCFunction)plane_upcall, METH_O,
      "upcall(thread) -> descriptor: readable when `control` has something."},
     {"control", (PyCFunction)plane_control, METH_VARARGS,
-     "control(thread, most) -> [(port, name, datagram)]: what is not RTP, oldest first."},
+     "control(thread, most) -> [(port, name, datagram, arrival)]: what is not RTP, oldest first."},
     {"gaps", (PyCFunction)plane_gaps, METH_O,
      "gaps(thread) -> [number]: the sources that left out a sequence number."},
     {"counters", (PyCFunction)plane_counters, METH_NOARGS, "Over all threads."},
@@ -705,7 +709,7 @@ PyMODINIT_FUNC PyInit__native(void)
     static const char names[] = DROP_REASONS(NAME);
 #undef NAME
     PyObject *self = PyModule_Create(&module);
-    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 8) && /* relay/native.py has it, too */
+    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 9) && /* relay/native.py has it, too */
         !PyModule_AddType(self, &PlaneType) && !PyModule_AddType(self, &SourceType) &&
         !PyModule_AddType(self, &StageType) && !PyModule_AddType(self, &SinkType) &&
         !PyModule_AddStringConstant(self, "DROP_REASONS", names))

@@ -169,6 +169,7 @@ struct hmac_key { /* SHA-1 after the two blocks that depend on the key alone */
 struct responder { /* relay/responder.py: answers the usual check of one peer */
     struct hmac_key key;
     double left, at; /* its budget */
+    bool reports_wait;
     size_t body_length;
     unsigned char body[]; /* the attributes of that check */
 };
@@ -202,6 +203,7 @@ struct stamp_clock { /* relay/clock.py: StampClock */
     double offset, at;
 };
 
+#define CONTROL_WAIT 0.25 /* s that an answer or a report waits at most for the event loop to wake */
 #define STEP_TOLERANCE 0.005 /* s */
 #define STEP_DRIFT 0.001     /* s for each second */
 
@@ -230,6 +232,7 @@ struct port {
 struct control_entry { /* a datagram on its way up */
     const struct port *port;
     size_t length;
+    double arrival;
     struct sockaddr_storage name;
     unsigned char data[MAX_DATAGRAM];
 };
@@ -256,6 +259,7 @@ struct thread {
 
     struct control_entry *control;
     atomic_uint control_head, control_tail; /* head: ours; tail: the reader's */
+    unsigned control_told; /* up to where the reader was woken, or read without that */
 
     uint64_t gaps[GAP_RING]; /* numbers of sources; as the ring above */
     atomic_uint gap_head, gap_tail;
@@ -329,6 +333,9 @@ bool thread_take_inbox(struct thread *thread, double *arrival);
 /* Answer what is not RTP, or put it into the ring, for the event loop. */
 enum drop_reason control_take(struct port *port, const unsigned char *data, size_t length,
                               const struct sockaddr_storage *name, double arrival);
+/* Seconds from `now` until the event loop is to be woken for what may wait, or -1 when nothing waits: it is
+   woken when that is due or the ring is half full. The caller has locked the thread, as above. */
+double control_wait(struct thread *thread, double now);
 /* The oldest datagram of the ring, or NULL; control_done gives its place back. */
 const struct control_entry *control_peek(struct thread *thread);
 void control_done(struct thread *thread);
@@ -340,7 +347,7 @@ void hmac_sha1(const struct hmac_key *key, const unsigned char *data, size_t len
 /* Who answers requests with these attributes under a password; NULL when they are too long for one, or
    memory ran out. It is freed with free(). */
 struct responder *responder_new(const unsigned char *password, size_t password_length,
-                                const unsigned char *body, size_t body_length);
+                                const unsigned char *body, size_t body_length, bool reports_wait);
 /* The length of the answer to a datagram; 0 when somebody else has to look at it. */
 size_t responder_answer(struct responder *responder, const struct sockaddr_storage *name,
                         const unsigned char *data, size_t length, double arrival,

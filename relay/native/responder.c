@@ -19,7 +19,7 @@ static const unsigned char INTEGRITY_HEAD[4] = {0x00, 0x08, 0x00, SHA1_LENGTH};
 static const unsigned char FINGERPRINT_HEAD[4] = {0x80, 0x28, 0x00, 0x04};
 
 struct responder *responder_new(const unsigned char *password, size_t password_length,
-                                const unsigned char *body, size_t body_length)
+                                const unsigned char *body, size_t body_length, bool reports_wait)
 {
     if (body_length > MAX_CHECK - HEADER - TRAILER)
         return NULL;
@@ -29,6 +29,7 @@ struct responder *responder_new(const unsigned char *password, size_t password_l
     responder->key = hmac_key(password, password_length);
     responder->left = ANSWER_BURST;
     responder->at = 0;
+    responder->reports_wait = reports_wait;
     responder->body_length = body_length;
     if (body_length)
         memcpy(responder->body, body, body_length);

@@ -288,6 +288,14 @@ static void serve_unasked(struct thread *thread, unsigned failures)
     serve_inbox(thread);
 }
 
+/* How long epoll_wait may take: as long as `timeout` says, and no longer than the event loop may sleep. */
+static int patience(struct thread *thread, int timeout)
+{
+    double wait = control_wait(thread, monotonic());
+    int left = wait < 0 ? -1 : 1 + (int)(wait * 1000);
+    return timeout < 0 || (left >= 0 && left < timeout) ? left : timeout;
+}
+
 static void *run(void *argument)
 {
     struct thread *thread = argument;
@@ -310,7 +318,7 @@ static void *run(void *argument)
             else
                 serve_inbox(thread);
         }
-        timeout = take_up(thread);
+        timeout = patience(thread, take_up(thread));
         pthread_mutex_unlock(&thread->mutex);
     }
     return NULL;

@@ -22,7 +22,7 @@ void world_settle(struct world *world, unsigned port, unsigned address, unsigned
     struct sockaddr_storage name = name_of(world->ports[port], address);
     const char *password = PASSWORDS[secret];
     struct responder *responder =
-        responder_new((const unsigned char *)password, strlen(password), BODY, 4 * secret);
+        responder_new((const unsigned char *)password, strlen(password), BODY, 4 * secret, secret & 1);
     world_flush(world);
     CHECK(responder && port_settle(world->ports[port], &name, responder));
     world->settled[port][address] = (struct settled){true, secret, ANSWER_BURST, 0};

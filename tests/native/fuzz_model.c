@@ -315,11 +315,33 @@ static void check_voice(const struct world *world, const struct voice *voice)
     CHECK(current);
 }
 
+/* A Binding success response, a sender report or a receiver report; whose address was settled. */
+static bool may_wait(const unsigned char *data)
+{
+    return (data[0] == 0x01 && data[1] == 0x01) ||
+           (data[0] >= 128 && data[0] <= 191 && (data[1] == 200 || data[1] == 201));
+}
+
+/* Whoever reads what goes up is woken for all of it in time. */
+static void check_waiting(const struct world *world, struct thread *thread)
+{
+    double wait = control_wait(thread, world->now);
+    unsigned untold = thread->control_head - thread->control_told;
+    CHECK(untold <= thread->control_head - thread->control_tail);
+    CHECK(wait == -1 ? untold == 0 : wait > 0 && wait <= CONTROL_WAIT && untold > 0);
+    CHECK(wait == -1 || thread->control_head - thread->control_tail < CONTROL_RING / 2);
+    for (unsigned i = thread->control_told; i != thread->control_head; i++) {
+        const struct control_entry *entry = &thread->control[i % CONTROL_RING];
+        CHECK(may_wait(entry->data) && world->now - entry->arrival < CONTROL_WAIT + 1e-9);
+    }
+}
+
 void world_check(struct world *world)
 {
     uint64_t waiting = 0, passed = 0;
     for (unsigned t = 0; t < THREADS; t++) {
-        const struct thread *thread = world->threads[t];
+        struct thread *thread = world->threads[t];
+        check_waiting(world, thread);
         CHECK(thread->control_tail == world->read[t]);
         CHECK(thread->control_head - thread->control_tail <= CONTROL_RING);
         CHECK(thread->inbox_head - thread->inbox_tail <= INBOX_RING);

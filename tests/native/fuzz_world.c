@@ -37,7 +37,7 @@ static void expect_above(struct world *world, unsigned port, unsigned address,
 {
     const struct thread *thread = world->threads[THREAD_OF[port]];
     world->passed[THREAD_OF[port]][(thread->control_head - 1) % CONTROL_RING] =
-        (struct passed){world->ports[port], address, length, datagram[length - 1]};
+        (struct passed){world->ports[port], address, length, datagram[length - 1], world->now};
 }
 
 /* Give a datagram to the plane, in memory that ends where the datagram does. */
@@ -126,7 +126,7 @@ void world_read_control(struct world *world, unsigned thread, unsigned most)
         const struct passed *passed = &world->passed[thread][world->read[thread]++ % CONTROL_RING];
         struct sockaddr_storage name = name_of(passed->port, passed->address);
         CHECK(entry->port == passed->port && entry->length == passed->length);
-        CHECK(entry->data[entry->length - 1] == passed->last);
+        CHECK(entry->data[entry->length - 1] == passed->last && entry->arrival == passed->arrival);
         CHECK(memcmp(&entry->name, &name, passed->port->name_length) == 0);
         control_done(world->threads[thread]);
     }
@@ -313,7 +313,7 @@ static void make_threads(struct world *world)
 static void clear_thread(struct thread *thread, uint32_t seed)
 {
     thread->seed = seed;
-    thread->control_head = thread->control_tail = 0;
+    thread->control_head = thread->control_tail = thread->control_told = 0;
     thread->inbox_head = thread->inbox_tail = 0;
     thread->gap_head = thread->gap_tail = 0;
     thread->datagrams = thread->rtp_packets = thread->forwarded = 0;

@@ -82,6 +82,7 @@ struct passed { /* a datagram on its way up */
     unsigned address;
     size_t length;
     unsigned char last;
+    double arrival;
 };
 
 struct world {

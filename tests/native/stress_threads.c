@@ -167,7 +167,7 @@ static void settle(const struct editor *editor, unsigned index, bool settled)
     unsigned speaker = editor->index * SOURCES + index, home = speaker % THREADS;
     struct responder *responder =
         settled ? responder_new((const unsigned char *)PASSWORD, strlen(PASSWORD),
-                                (const unsigned char *)BODY, sizeof BODY)
+                                (const unsigned char *)BODY, sizeof BODY, true)
                 : NULL;
     thread_lock(threads[home]);
     if (settled)

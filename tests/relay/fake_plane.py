@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -79,7 +80,7 @@ class FakePlane:
         self.control = control
         self.sent: list[tuple[Path, bytes]] = []
         self.bound: dict[Path, Source] = {}
-        self.settled: dict[Path, Responder] = {}
+        self.settled: dict[Path, tuple[Responder, bool]] = {}
         self.peers: dict[Address, DtlsPeer] = {}
 
     def open(self, address: Address, thread: int = 0) -> Address:
@@ -119,9 +120,9 @@ class FakePlane:
         """Forget it."""
         self.bound.pop(path, None)
 
-    def settle(self, path: Path, responder: Responder) -> None:
+    def settle(self, path: Path, responder: Responder, *, reports_wait: bool = False) -> None:
         """Remember it."""
-        self.settled[path] = responder
+        self.settled[path] = responder, reports_wait
 
     def unsettle(self, path: Path) -> None:
         """Forget it."""
@@ -157,7 +158,10 @@ class FakePlane:
 
     def inject(self, path: Path, datagram: bytes, arrival: float) -> None:
         """Only what is not media can come here."""
-        self.control(path, datagram)
+        self.control(path, datagram, arrival)
+
+    def poll(self) -> None:
+        """Nothing waits."""
 
     def counters(self) -> PlaneCounters:
         """Zeros."""
@@ -182,6 +186,10 @@ class FakeNetwork:
         """By address."""
         return self.plane.peers
 
+    def receive(self, path: Path, datagram: bytes) -> None:
+        """Give the router a datagram that comes just now."""
+        self.router.receive(path, datagram, time.monotonic())
+
     @property
     def mux(self) -> IceMux:
         """The router's."""
@@ -196,7 +204,7 @@ class DtlsPeer(Peer):
     ) -> None:
         super().__init__(network, transport._ice, address)
         self.dtls: OpenSslPeer | None = None
-        self._router = network.router
+        self._give = network.receive
 
     def parameters(self, role: DtlsRole = DtlsRole.CLIENT) -> TransportParameters:
         """What the signaling tells of this end."""
@@ -218,7 +226,7 @@ class DtlsPeer(Peer):
     def _flush(self, path: Path) -> None:
         assert self.dtls is not None
         for record in self.dtls.datagrams():
-            self._router.receive(path, record)
+            self._give(path, record)
 
 
 class Recorder:
@@ -244,7 +252,7 @@ class Recorder:
             lost=partial(self._count, "lost"),
             doubtful=partial(self._count, "doubts"),
             restart_failed=partial(self._count, "failed_restarts"),
-            rtcp=self.rtcp.append,
+            rtcp=lambda packets, arrival: self.rtcp.append(packets),
             failed=self.failures.append,
         )
 

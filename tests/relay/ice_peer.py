@@ -39,6 +39,10 @@ class Network:
     def _drop(self, reason: DropReason) -> None:
         self.drops[reason] += 1
 
+    def receive(self, path: Path, datagram: bytes) -> None:
+        """Give the mux a datagram that comes just now."""
+        self.mux.receive(path, datagram, asyncio.get_running_loop().time())
+
     def _settle(self, path: Path, responder: Responder | None) -> None:
         if responder is None:
             del self.settled[path]
@@ -158,7 +162,8 @@ class Peer:
 
     def send(self, datagram: bytes, local: Address = LOCAL) -> None:
         """Put a datagram on the network."""
-        self._network.mux.receive(Path(local, self.address), datagram)
+        now = asyncio.get_running_loop().time()
+        self._network.mux.receive(Path(local, self.address), datagram, now)
 
     def receive(self, path: Path, datagram: bytes) -> None:
         """Take what the agent sent."""

@@ -206,19 +206,22 @@ class Listener(Peer):
 
 
 class Studio:
-    """A media plane on loopback, and everybody around it. control: what the plane passed up."""
+    """A media plane on loopback, and everybody around it. control: what the plane passed up, and arrivals:
+    when it came."""
 
     def __init__(self, implementation: Callable[[Control], MediaPlane]) -> None:
         self.began = time.monotonic()
         self.control: list[tuple[Path, bytes]] = []
-        self.on_control: Control = lambda path, datagram: None
+        self.arrivals: list[float] = []
+        self.on_control: Callable[[Path, bytes], None] = lambda path, datagram: None
         self.sent = 0
         self.peers: list[Peer] = []
         self.plane = implementation(self._take)
         self.addresses = {host: self.plane.open(Address(host, 0)) for host in (IPV4, IPV6)}
 
-    def _take(self, path: Path, datagram: bytes) -> None:
+    def _take(self, path: Path, datagram: bytes, arrival: float) -> None:
         self.control.append((path, datagram))
+        self.arrivals.append(arrival)
         self.on_control(path, datagram)
 
     def peer(self, host: str = IPV4) -> Peer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,7 +15,14 @@ from relay import (
     Publisher,
     Relay,
 )
-from relay.rtcp import MAX_NACK_SEQUENCES, Nack, ReceiverReport, ReportBlock
+from relay.rtcp import (
+    MAX_NACK_SEQUENCES,
+    Nack,
+    ReceiverReport,
+    ReportBlock,
+    middle_32,
+    ntp_time,
+)
 from tests.integration.light_peer import LightPeer
 
 
@@ -120,10 +128,22 @@ async def test_a_datagram_of_many_reports_costs_as_much_as_one(
 ) -> None:
     consumer = relay.create_consumer(publisher)
     seen: list[object] = []
-    monkeypatch.setattr(consumer, "_receive_report", seen.append)
+    monkeypatch.setattr(consumer, "_receive_report", lambda block, _: seen.append(block))
     monkeypatch.setattr(consumer, "_receive_nack", seen.append)
     block = ReportBlock(consumer.ssrc, 0, 0, 0, 0, 0, 0)
     nacks = [Nack(1, consumer.ssrc, tuple(range(n, n + 17))) for n in range(0, 17 * 90, 17)]
-    consumer._receive_rtcp([ReceiverReport(1, (block,) * 31), ReceiverReport(1, (block,)), *nacks])
+    reports = ReceiverReport(1, (block,) * 31), ReceiverReport(1, (block,))
+    consumer._receive_rtcp([*reports, *nacks], 1.0)
     assert seen == [block, tuple(range(MAX_NACK_SEQUENCES))]
     assert consumer.stats().nack_count == 90
+
+
+async def test_a_round_trip_ends_when_the_report_came(relay: Relay, publisher: Publisher) -> None:
+    """Not when somebody looks at it."""
+    consumer = relay.create_consumer(publisher)
+    sent, before = middle_32(ntp_time(time.time() - 1.0)), time.monotonic()
+    block = ReportBlock(consumer.ssrc, 0, 0, 0, 0, sent, 0)
+    consumer._receive_rtcp([ReceiverReport(1, (block,))], before - 0.75)
+    round_trip = consumer.stats().round_trip_time
+    assert round_trip is not None
+    assert 0.249 < round_trip < 0.26 + time.monotonic() - before

@@ -186,7 +186,7 @@ async def test_closed_it_leaves_its_ports_and_does_nothing(
         studio.plane.send(peer.path, STUN)
         studio.plane.unbind(peer.path)
         assert peer.arrived() == []
-        other = implementation(lambda path, datagram: None)
+        other = implementation(lambda path, datagram, arrival: None)
         assert other.open(address) == address
         other.close()
 

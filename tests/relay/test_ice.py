@@ -353,7 +353,8 @@ class Wire(asyncio.DatagramProtocol):
         self.transport.sendto(datagram, tuple(path.remote))
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        self.mux.receive(Path(self.local, Address(*addr[:2])), data)
+        now = asyncio.get_running_loop().time()
+        self.mux.receive(Path(self.local, Address(*addr[:2])), data, now)
 
     async def close(self) -> None:
         await asyncio.wait_for(self.mux.close(), 20)
@@ -430,7 +431,7 @@ class TestRefused:
         agent.start(PEER_PARAMETERS)
         await until(lambda: bool(peer.requests))
         elsewhere = Path(LOCAL, Address("203.0.113.66", 6_666))
-        network.mux.receive(elsewhere, bytes(peer.answer(peer.requests[0])))
+        network.receive(elsewhere, bytes(peer.answer(peer.requests[0])))
         for _ in range(5):
             await asyncio.sleep(0)
         assert observed.selected == []
@@ -712,6 +713,22 @@ class TestConsent:
         agent.round_trip_time = None
         await until(lambda: agent.round_trip_time is not None)
 
+    async def test_a_round_trip_ends_when_the_answer_came(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        # Not when it is looked at: it may have waited on its way up.
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        peer.answering = False
+        peer.requests.clear()
+        await until(lambda: bool(peer.requests))
+        check = peer.requests[-1]
+        assert agent._consent is not None
+        sent = agent._consent._outstanding[check.transaction_id]
+        network.mux.receive(PATH, bytes(peer.answer(check)), sent + 0.125)
+        assert agent.round_trip_time == pytest.approx(0.125)
+
     async def test_the_peers_checks_are_answered(
         self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
     ) -> None:
@@ -784,7 +801,7 @@ class TestConsent:
                 peer.send(bytes(peer.refusal(request)))
             else:
                 elsewhere = Path(LOCAL, Address("203.0.113.66", 6_666))
-                network.mux.receive(elsewhere, bytes(peer.answer(request)))
+                network.receive(elsewhere, bytes(peer.answer(request)))
 
     async def test_an_answer_of_another_form_counts(
         self, agent: IceAgent, peer: Peer, observed: Observed, expiring: None
@@ -1055,7 +1072,7 @@ class TestRoaming:
         replayed = bytes(moved.request())
         stranger = Path(LOCAL, Address("203.0.113.66", 6_666))
         for _ in range(5):
-            network.mux.receive(stranger, replayed)
+            network.receive(stranger, replayed)
             await asyncio.sleep(0.01)
         assert observed.selected[-1] == Path(LOCAL, moved.address)
         await until(lambda: not agent.is_doubtful)

@@ -146,7 +146,7 @@ async def test_latency_is_seen_on_the_listeners_thread(studio: Studio) -> None:
 
 
 async def test_a_thread_has_room_for_so_many_sockets() -> None:
-    plane = NativePlane(lambda path, datagram: None)
+    plane = NativePlane(lambda path, datagram, arrival: None)
     try:
         for _ in range(PORTS_OF_A_THREAD):
             plane.open(Address(IPV4, 0))
@@ -273,7 +273,7 @@ def policies() -> dict[int, int]:
 @pytest.mark.parametrize("realtime", [True, False])
 async def test_threads_have_the_priority_that_they_say(realtime: bool) -> None:
     before = policies()
-    plane = NativePlane(lambda path, datagram: None, 2, realtime=realtime)
+    plane = NativePlane(lambda path, datagram, arrival: None, 2, realtime=realtime)
     plane.open(Address("127.0.0.1", 0), 0)
     try:
         started = [policy for thread, policy in policies().items() if thread not in before]
@@ -303,7 +303,7 @@ async def test_threads_ask_for_priority_only_where_a_core_is_left(
             return True
 
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
-    plane = NativePlane(lambda path, datagram: None, 1, realtime=True)
+    plane = NativePlane(lambda path, datagram, arrival: None, 1, realtime=True)
     plane._plane = Eager(plane._plane)
     plane.open(Address("127.0.0.1", 0))
     try:

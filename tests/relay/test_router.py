@@ -29,7 +29,9 @@ class Taker:
     def receive_dtls(self, path: Path, datagram: bytes) -> None:
         self.taken.append(("dtls", path, datagram))
 
-    def receive_rtcp(self, path: Path, datagram: bytes) -> None:
+    reports_wait = False
+
+    def receive_rtcp(self, path: Path, datagram: bytes, arrival: float) -> None:
         self.taken.append(("rtcp", path, datagram))
 
 
@@ -47,7 +49,7 @@ class Taker:
 def test_for_nobody(datagram: bytes, reason: DropReason) -> None:
     network = FakeNetwork()
     network.router.bind(ELSEWHERE, Taker())
-    network.router.receive(PATH, datagram)
+    network.receive(PATH, datagram)
     assert network.router.drops == {reason: 1}
     assert network.plane.sent == []
 
@@ -56,8 +58,8 @@ def test_by_path() -> None:
     network, first, second = FakeNetwork(), Taker(), Taker()
     network.router.bind(PATH, first)
     network.router.bind(ELSEWHERE, second)
-    network.router.receive(PATH, DTLS)
-    network.router.receive(ELSEWHERE, RTCP)
+    network.receive(PATH, DTLS)
+    network.receive(ELSEWHERE, RTCP)
     assert first.taken == [("dtls", PATH, DTLS)]
     assert second.taken == [("rtcp", ELSEWHERE, RTCP)]
     assert network.router.drops == {}
@@ -66,7 +68,7 @@ def test_by_path() -> None:
 def test_the_local_address_counts() -> None:
     network, taker = FakeNetwork(), Taker()
     network.router.bind(PATH, taker)
-    network.router.receive(Path(Address("192.0.2.2", LOCAL.port), PATH.remote), DTLS)
+    network.receive(Path(Address("192.0.2.2", LOCAL.port), PATH.remote), DTLS)
     assert taker.taken == []
 
 
@@ -75,7 +77,7 @@ def test_the_latest_binding_wins() -> None:
     network.router.bind(PATH, first)
     network.router.bind(PATH, second)
     network.router.unbind(PATH, first)  # it has lost the path: nothing happens
-    network.router.receive(PATH, DTLS)
+    network.receive(PATH, DTLS)
     assert first.taken == []
     assert len(second.taken) == 1
     network.router.unbind(PATH, second)
@@ -90,7 +92,7 @@ def test_a_fault_is_counted_and_goes_no_further(caplog: pytest.LogCaptureFixture
     network = FakeNetwork()
     network.router.bind(PATH, Faulty())
     with caplog.at_level(logging.ERROR):
-        network.router.receive(PATH, DTLS)
+        network.receive(PATH, DTLS)
     assert network.router.drops == {DropReason.INTERNAL_ERROR: 1}
     assert "a bug" in caplog.text
 
@@ -98,6 +100,6 @@ def test_a_fault_is_counted_and_goes_no_further(caplog: pytest.LogCaptureFixture
 @given(st.binary(max_size=1500))
 def test_whatever_arrives_is_counted(datagram: bytes) -> None:
     network = FakeNetwork()
-    network.router.receive(PATH, datagram)
+    network.receive(PATH, datagram)
     assert network.router.drops.total() == 1
     assert DropReason.INTERNAL_ERROR not in network.router.drops

@@ -99,3 +99,21 @@ async def test_close_cancels_all() -> None:
     grid.close()
     other.call_later(2 * STEP, fired.set)
     await asyncio.wait_for(fired.wait(), 20)
+
+
+async def test_what_comes_before(caplog: pytest.LogCaptureFixture) -> None:
+    """It is called ahead of all timers of a point, once, and may fail."""
+    called: list[str] = []
+
+    def before() -> None:
+        called.append("before")
+        raise ValueError
+
+    grid = TimerGrid(STEP, before)
+    loop = asyncio.get_running_loop()
+    delay = STEP * (2 - loop.time() / STEP % 1) - STEP / 2  # in the midst of a step
+    for name in ("one", "two"):
+        grid.call_later(delay, lambda name=name: called.append(name))  # type: ignore[misc]
+    await until(lambda: len(called) >= 3)
+    assert called == ["before", "one", "two"]
+    assert "a timer met a fault" in caplog.text

@@ -11,7 +11,7 @@ import pytest
 from relay.address import Address, Path
 from relay.errors import InvalidStateError, ParameterError
 from relay.events import ConnectionState, NetworkChange
-from relay.parameters import DtlsFingerprint, DtlsRole, IceParameters
+from relay.parameters import DtlsFingerprint, DtlsRole, IceParameters, RtpParameters
 from relay.rtcp import ReceiverReport
 from relay.stats import DropReason
 from relay.transport import DTLS_BURST, MAX_EARLY_DTLS, RTCP_BURST, Transport
@@ -94,6 +94,30 @@ class TestStates:
         await until(lambda: peer.requests)
         peer.send(bytes(peer.answer(peer.requests[-1])))
         await until(lambda: transport.state is ConnectionState.CONNECTED)
+
+    @pytest.mark.parametrize(
+        ("rtp", "wait"),
+        [
+            (RtpParameters(), True),
+            (RtpParameters(nack=True), False),
+            (RtpParameters(nack=True, reduced_size=True), True),
+        ],
+    )
+    async def test_reports_wait_unless_something_urgent_may_stand_behind_them(
+        self,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+        rtp: RtpParameters,
+        wait: bool,
+    ) -> None:
+        transport.add_remote_candidate(candidate())
+        transport.connect(replace(peer.parameters(), rtp=rtp))
+        await until(lambda: transport._selected is not None)
+        peer.check()
+        assert [waits for _, waits in network.plane.settled.values()] == [wait]
+        transport.close()
+        assert network.plane.settled == {}
 
     @pytest.mark.parametrize("closed", [False, True])
     async def test_connect_twice(self, transport: Transport, peer: DtlsPeer, closed: bool) -> None:
@@ -233,7 +257,7 @@ class TestDtls:
     ) -> None:
         await connect(transport, peer)
         alert = bytes([21, 0xFE, 0xFD, 0, 1, 0, 0, 0, 0, 0, 9, 0, 2, 1, 0])
-        network.router.receive(PATH, alert)
+        network.receive(PATH, alert)
         assert network.router.drops == {DropReason.DTLS_UNEXPECTED: 1}
         assert transport.state is ConnectionState.CONNECTED
 
@@ -243,7 +267,7 @@ class TestDtls:
         await connect(transport, peer)
         hello = bytes.fromhex("16fefd000000000000000000020000")
         for _ in range(3 * int(DTLS_BURST)):
-            network.router.receive(PATH, hello)
+            network.receive(PATH, hello)
         assert network.router.drops[DropReason.RATE_LIMITED] >= DTLS_BURST
 
 
@@ -572,15 +596,15 @@ class TestRtcp:
         transport.connect(peer.parameters())
         await asyncio.sleep(0)
         peer.check()
-        network.router.receive(PATH, b"\x80\xc9" + bytes(30))
+        network.receive(PATH, b"\x80\xc9" + bytes(30))
         assert network.router.drops == {DropReason.RTCP_UNKNOWN_ADDRESS: 1}
 
     async def test_unauthenticated(
         self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
     ) -> None:
         await connect(transport, peer)
-        network.router.receive(PATH, b"\x80\xc9" + bytes(30))
-        network.router.receive(PATH, b"\x80\xc9")
+        network.receive(PATH, b"\x80\xc9" + bytes(30))
+        network.receive(PATH, b"\x80\xc9")
         assert network.router.drops == {DropReason.RTCP_UNAUTHENTICATED: 2}
         assert recorder.rtcp == []
 
@@ -589,7 +613,7 @@ class TestRtcp:
     ) -> None:
         await connect(transport, peer)
         for _ in range(3 * int(RTCP_BURST)):
-            network.router.receive(PATH, b"\x80\xc9" + bytes(30))
+            network.receive(PATH, b"\x80\xc9" + bytes(30))
         drops = network.router.drops
         assert drops[DropReason.RATE_LIMITED] >= RTCP_BURST
         assert drops[DropReason.RTCP_UNAUTHENTICATED] >= RTCP_BURST

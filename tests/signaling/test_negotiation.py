@@ -139,6 +139,7 @@ def test_what_helps_against_loss_is_offered(
         ("111 63", AGAINST_LOSS, RtpParameters(nack=True, red=True)),
         ("63 111", AGAINST_LOSS[1:], RtpParameters(red=True)),
         ("111", ["a=rtcp-fb:* nack"], RtpParameters(nack=True)),
+        ("111", ["a=rtcp-rsize"], RtpParameters(reduced_size=True)),
         ("111", ["a=rtcp-fb:111 nack pli"], RtpParameters()),
         ("111", ["a=rtcp-fb:63 nack"], RtpParameters()),
         ("111", ["a=rtcp-fb:111 transport-cc"], RtpParameters()),

@@ -122,16 +122,19 @@ class _World:
         require(len(self.validated) <= MAX_PATHS, "remote addresses are bounded")
         require(len(self.mux.transactions) <= 2 * pairs, "transactions are bounded")
 
+    def _give(self, path: Path, datagram: bytes) -> None:
+        self.mux.receive(path, datagram, asyncio.get_running_loop().time())
+
     def _receive(self, path: Path, datagram: bytes) -> None:
         before = len(self.sent)
-        self.mux.receive(path, datagram)
+        self._give(path, datagram)
         # The answer, a check back by the same path, and another that it unfroze (RFC 8445 §7.2.5.3.3).
         require(len(self.sent) <= before + 3, "one datagram makes three at most")
 
     def _receive_raw(self, reader: Reader) -> None:
         path, datagram = _path(reader.byte()), reader.rest()
         before = len(self.sent)
-        self.mux.receive(path, datagram)
+        self._give(path, datagram)
         require(len(self.sent) == before, "what is not authentic is not answered")
 
     def _respond(self, reader: Reader, key: bytes) -> None:
@@ -141,7 +144,7 @@ class _World:
         if reader.byte() & 1:
             path = _path(reader.byte())
         kind = _KINDS[reader.byte() % len(_KINDS)]
-        self.mux.receive(path, sealed(kind, request[8:20], reader.rest(), key))
+        self._give(path, sealed(kind, request[8:20], reader.rest(), key))
 
     def _add_candidate(self, reader: Reader) -> None:
         host = _path(reader.byte()).remote.host
@@ -158,7 +161,7 @@ class _World:
             mapped = bytes((0, family)) + bytes(6 if family == 1 else 18)
             key = _PEER.password.encode()
             answer = sealed(_RESPONSE, request[8:20], attribute(0x0020, mapped), key)
-            self.mux.receive(path, answer)
+            self._give(path, answer)
 
     async def close(self) -> None:
         """End everything; nothing is left then."""
