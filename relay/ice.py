@@ -235,6 +235,9 @@ class IceAgent:
         self.newcomers: list[Path] = []
         self._task: asyncio.Task[None] | None = None
         self._consent: Consent | None = None
+        self._usual: tuple[Path, bytes] | None = (
+            None  # the latest request that wanted just an answer
+        )
         self._consent_timer: Timer | None = None
         self._step_timer: Timer | None = None
         self._closed = False
@@ -296,11 +299,20 @@ class IceAgent:
         asks_nothing_else = (
             self._connection.ice_controlling and "ICE-CONTROLLING" not in message.attributes
         )
-        if self._consent is not None and self._consent.path == path and asks_nothing_else:
-            self._consent.learn(datagram)
-            self.settle()
+        if asks_nothing_else:
+            self._usual = path, datagram
+            self._learn()
         self._heard(path, now)
         return None
+
+    def _learn(self) -> None:
+        """Settle the selected path if the latest request came by it, also when that was before it was
+        selected: a peer's checks stay the same."""
+        if self._consent is not None and self._usual is not None:
+            path, datagram = self._usual
+            if path == self._consent.path:
+                self._consent.learn(datagram)
+                self.settle()
 
     def expects(self, datagram: bytes) -> bool:
         """Whether it answers a check of consent, if it is authentic."""
@@ -386,6 +398,7 @@ class IceAgent:
         self.mux.settle(consent.path, None)
         self._schedule_consent(consent, now)
         self.observer.selected(consent.path)
+        self._learn()
 
     def _schedule_consent(self, consent: Consent, now: float) -> None:
         self._consent_timer = self.mux.timers.call_later(consent.delay(now), self._consent_due)

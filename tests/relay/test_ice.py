@@ -891,6 +891,16 @@ class TestSettled:
         assert network.settled[PATH].answer(request) is None
         assert network.settled[PATH].answer(bytes(peer.request(PRIORITY=7))) is not None
 
+    async def test_at_once_when_it_was_known_before(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        peer.check()
+        assert network.settled == {}
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+        await until(lambda: not network.mux.running)
+        assert network.settled[PATH].answer(bytes(peer.request())) is not None
+
     async def test_not_what_asks_for_more_than_an_answer(
         self, network: Network, peer: Peer, selected: None
     ) -> None:
@@ -917,9 +927,8 @@ class TestSettled:
         moved = Peer(network, agent, Address("203.0.113.9", 6_000))
         moved.check()
         await observed.until_selected(Path(LOCAL, moved.address))
-        assert network.settled == {}
-        moved.check()
-        assert set(network.settled) == {Path(LOCAL, moved.address)}
+        assert PATH not in network.settled
+        await until(lambda: set(network.settled) == {Path(LOCAL, moved.address)})
 
     async def test_not_while_aioice_checks_the_path(
         self, network: Network, peer: Peer, selected: None
