@@ -89,7 +89,8 @@ class Consent:
 
     def renew(self, datagram: bytes, now: float) -> None:
         """Take an authentic answer that was expected."""
-        elapsed = now - self._outstanding[datagram[binding.TRANSACTION]]
+        # It counts as come when the first of those did that were received with it: perhaps before we asked.
+        elapsed = max(0.0, now - self._outstanding[datagram[binding.TRANSACTION]])
         if elapsed < PROMPT:
             self.round_trip_time = elapsed
         self._outstanding.clear()

@@ -257,8 +257,14 @@ class Transport:
     def send_rtcp(self, packets: list[RtcpPacket]) -> None:
         """Send a compound packet of ours, if there is a way by now."""
         if self._rtcp_out is not None and self._selected is not None:
-            datagram = self._rtcp_out.protect_rtcp(build_rtcp(packets))
-            self._router.plane.send(self._selected, datagram)
+            self._send(self._selected, [self._rtcp_out.protect_rtcp(build_rtcp(packets))])
+
+    def _send(self, path: Path, datagrams: list[bytes]) -> None:
+        """Send by a path that is ours. Behind one that another connection has by now is somebody else,
+        whose handshake would fail by what we repeat of ours."""
+        if self._router.bindings.get(path) is self:
+            for datagram in datagrams:
+                self._router.plane.send(path, datagram)
 
     def close(self) -> None:
         """Say goodbye (the DTLS alert close_notify), stop everything, leave every table."""
@@ -269,8 +275,7 @@ class Transport:
             if timer is not None:
                 timer.cancel()
         if self._dtls is not None and self._selected is not None:
-            for datagram in self._dtls.goodbye():
-                self._router.plane.send(self._selected, datagram)
+            self._send(self._selected, self._dtls.goodbye())
         for path in self.paths:
             self._router.unbind(path, self)
         self.paths.clear()
@@ -419,8 +424,7 @@ class Transport:
         dtls, path = self._dtls, self._dtls_path
         if dtls is None or path is None:
             return
-        for datagram in dtls.datagrams():
-            self._router.plane.send(path, datagram)
+        self._send(path, dtls.datagrams())
         if self._dtls_timer is not None:
             self._dtls_timer.cancel()
             self._dtls_timer = None

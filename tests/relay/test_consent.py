@@ -64,6 +64,13 @@ def test_a_late_answer_counts_but_tells_no_round_trip_time() -> None:
     assert asked.round_trip_time is None
 
 
+def test_an_answer_that_seems_to_come_before_its_check_took_no_time() -> None:
+    # Datagrams that are received together count as come when the first of them did.
+    asked = begun()
+    asked.renew(answer(asked.check(5.0)), 4.99)
+    assert asked.round_trip_time == 0.0
+
+
 def test_a_forged_answer_is_none() -> None:
     asked = begun()
     transaction = asked.check(5.0)[binding.TRANSACTION]

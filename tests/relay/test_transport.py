@@ -311,8 +311,39 @@ class TestPaths:
         await asyncio.sleep(0)
         newcomer.check()
         await until(lambda: network.router.bindings[PATH] is other)
+        network.plane.sent.clear()
+        transport.send_rtcp([ReceiverReport(0x1234)])
         transport.close()
+        assert network.plane.sent == []
         assert network.router.bindings == {PATH: other}
+        other.close()
+
+    async def test_a_handshake_is_repeated_to_nobody_else(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+    ) -> None:
+        # Who has the port by now would take our flight for one of its own handshake's.
+        monkeypatch.setattr("relay.dtls.INITIAL_TIMEOUT", 0.01)
+        transport.add_remote_candidate(candidate())
+        transport.connect(peer.parameters(DtlsRole.SERVER))
+        await until(lambda: transport._dtls is not None)  # which the peer vanishes in
+        other = Transport(network.router, (LOCAL,), 0x5678, Recorder().observer())
+        newcomer = DtlsPeer(network, other)
+        other.connect(newcomer.parameters())
+        await asyncio.sleep(0)
+        newcomer.check()
+        await until(lambda: network.router.bindings[PATH] is other)
+        network.plane.sent.clear()
+        assert transport._dtls is not None
+        deadline = transport._dtls.deadline()
+        assert deadline is not None
+        await until(lambda: transport._dtls is not None and transport._dtls.deadline() != deadline)
+        assert not any(datagram[0] == 22 for _, datagram in network.plane.sent)
+        newcomer.speak_dtls()
+        await until(lambda: other.state is ConnectionState.CONNECTED)
         other.close()
 
 
