@@ -170,7 +170,8 @@ class Publisher(Connection):
         last, delay = 0, 0
         if self._sender_report is not None:
             last, came = self._sender_report
-            delay = int((asyncio.get_running_loop().time() - came) * 65536)
+            # Not below zero: what the kernel stamped may be a little ahead of our clock.
+            delay = max(0, int((asyncio.get_running_loop().time() - came) * 65536))
         block = ReportBlock(
             ssrc=counters.ssrc,
             fraction_lost=self._fraction_lost(counters),
