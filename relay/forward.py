@@ -158,8 +158,8 @@ class PythonPlane:
         if port is not None:
             port.responders[pack_sockaddr(path.remote)] = responder
 
-    def unsettle(self, path: Path) -> None:
-        """Undo `settle`, if it was done."""
+    def unsettle(self, path: Path, *, known: bool = False) -> None:
+        """Undo `settle`, if it was done. Here is no queue that places are kept in."""
         port = self._ports.get(path.local)
         if port is not None:
             port.responders.pop(pack_sockaddr(path.remote), None)

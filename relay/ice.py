@@ -188,6 +188,12 @@ class IceMux:
             self._settled[path] = responder
         self._settle(path, responder)
 
+    def deselect(self, path: Path) -> None:
+        """Nobody has media on a path any more: whoever sends by it is a stranger."""
+        del self.selected[path]
+        self._settled.pop(path, None)
+        self._settle(path, None)
+
     def begin_check(self, path: Path) -> None:
         """aioice checks a path, perhaps for a restart: its answer is not to wait behind anything."""
         self.running[path] += 1
@@ -429,8 +435,7 @@ class IceAgent:
             if timer is not None:
                 timer.cancel()
         if self._consent is not None and self.mux.selected.get(self._consent.path) is self:
-            del self.mux.selected[self._consent.path]
-            self.mux.settle(self._consent.path, None)
+            self.mux.deselect(self._consent.path)
         self._consent = self._consent_timer = self._step_timer = None
 
     def close(self) -> None:

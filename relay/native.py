@@ -38,7 +38,7 @@ try:
 except ImportError:  # it was installed without a compiler
     _native = None
 
-INTERFACE = 9
+INTERFACE = 10
 """Which of the extension's interfaces this module speaks; one that an older version left is of no use."""
 
 AVAILABLE: bool = getattr(_native, "INTERFACE", None) == INTERFACE
@@ -267,11 +267,11 @@ class NativePlane:
             name = pack_sockaddr(path.remote)
             self._plane.settle(port[0], name, responder.password, responder.body, reports_wait)
 
-    def unsettle(self, path: Path) -> None:
+    def unsettle(self, path: Path, *, known: bool = False) -> None:
         """Undo `settle`, if it was done."""
         port = self._ports.get(path.local)
         if port is not None:
-            self._plane.unsettle(port[0], pack_sockaddr(path.remote))
+            self._plane.unsettle(port[0], pack_sockaddr(path.remote), known)
 
     def sink(
         self,

@@ -195,8 +195,9 @@ class MediaPlane(Protocol):
         """
         ...
 
-    def unsettle(self, path: Path) -> None:
-        """Hand up whatever comes by `path` from now on."""
+    def unsettle(self, path: Path, *, known: bool = False) -> None:
+        """Hand up whatever comes by `path` from now on, at once. known: who sends by it is connected still,
+        and keeps a place where strangers crowd."""
         ...
 
     def sink(

@@ -84,7 +84,7 @@ class Router:
 
     def _settle(self, path: Path, responder: Responder | None) -> None:
         if responder is None:
-            self.plane.unsettle(path)
+            self.plane.unsettle(path, known=path in self.ice.selected)
         else:
             endpoint = self.bindings.get(path)
             reports_wait = endpoint is not None and endpoint.reports_wait

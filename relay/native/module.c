@@ -241,12 +241,13 @@ static PyObject *plane_unsettle(Plane *self, PyObject *arguments)
     const char *packed;
     Py_ssize_t length;
     struct sockaddr_storage name;
-    if (!PyArg_ParseTuple(arguments, "Iy#", &index, &packed, &length))
+    int known;
+    if (!PyArg_ParseTuple(arguments, "Iy#p", &index, &packed, &length, &known))
         return NULL;
     struct port *port = find_port(self, index, packed, length, &name);
     if (!port)
         return NULL;
-    WITH_MUTEX(port->thread, port_unsettle(port, &name));
+    WITH_MUTEX(port->thread, (known ? port_hush : port_unsettle)(port, &name));
     Py_RETURN_NONE;
 }
 
@@ -360,7 +361,7 @@ static PyMethodDef plane_methods[] = {
      "settle(port, name, password, body, reports_wait): answer checks with these attributes from that"
      " address; whether its RTCP reports may wait."},
     {"unsettle", (PyCFunction)plane_unsettle, METH_VARARGS,
-     "unsettle(port, name): answer none from that address."},
+     "unsettle(port, name, known): answer none from that address; whether it is no stranger's yet."},
     {"inject", (PyCFunction)plane_inject, METH_VARARGS,
      "inject(port, name, datagram, arrival): take it as if it had come from there then."},
     {"upcall", (PyCFunction)plane_upcall, METH_O,
@@ -709,7 +710,7 @@ PyMODINIT_FUNC PyInit__native(void)
     static const char names[] = DROP_REASONS(NAME);
 #undef NAME
     PyObject *self = PyModule_Create(&module);
-    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 9) && /* relay/native.py has it, too */
+    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 10) && /* relay/native.py has it, too */
         !PyModule_AddType(self, &PlaneType) && !PyModule_AddType(self, &SourceType) &&
         !PyModule_AddType(self, &StageType) && !PyModule_AddType(self, &SinkType) &&
         !PyModule_AddStringConstant(self, "DROP_REASONS", names))

@@ -169,7 +169,7 @@ struct hmac_key { /* SHA-1 after the two blocks that depend on the key alone */
 struct responder { /* relay/responder.py: answers the usual check of one peer */
     struct hmac_key key;
     double left, at; /* its budget */
-    bool reports_wait;
+    bool reports_wait, quiet; /* quiet: it answers nothing for now */
     size_t body_length;
     unsigned char body[]; /* the attributes of that check */
 };
@@ -300,6 +300,8 @@ void port_forget(struct port *port, const struct source *source);
 /* The responder is the table's from then on; false, and it is still the caller's, when memory ran out. */
 bool port_settle(struct port *port, const struct sockaddr_storage *name, struct responder *responder);
 void port_unsettle(struct port *port, const struct sockaddr_storage *name);
+/* As if it was not settled, but for port_knows. */
+void port_hush(struct port *port, const struct sockaddr_storage *name);
 struct responder *port_responder(const struct port *port, const struct sockaddr_storage *name);
 bool port_knows(const struct port *port, const struct sockaddr_storage *name); /* either of them */
 void port_clear(struct port *port);

@@ -30,6 +30,7 @@ struct responder *responder_new(const unsigned char *password, size_t password_l
     responder->left = ANSWER_BURST;
     responder->at = 0;
     responder->reports_wait = reports_wait;
+    responder->quiet = false;
     responder->body_length = body_length;
     if (body_length)
         memcpy(responder->body, body, body_length);

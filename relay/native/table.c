@@ -38,7 +38,8 @@ struct source *port_find(const struct port *port, const struct sockaddr_storage 
 struct responder *port_responder(const struct port *port, const struct sockaddr_storage *name)
 {
     const struct binding *binding = find_binding(port, name);
-    return binding ? binding->responder : NULL;
+    struct responder *responder = binding ? binding->responder : NULL;
+    return responder && !responder->quiet ? responder : NULL;
 }
 
 bool port_knows(const struct port *port, const struct sockaddr_storage *name)
@@ -134,6 +135,13 @@ bool port_settle(struct port *port, const struct sockaddr_storage *name, struct 
     free(binding->responder);
     binding->responder = responder;
     return true;
+}
+
+void port_hush(struct port *port, const struct sockaddr_storage *name)
+{
+    struct binding *binding = find_binding(port, name);
+    if (binding && binding->responder)
+        binding->responder->quiet = true;
 }
 
 void port_unsettle(struct port *port, const struct sockaddr_storage *name)

@@ -25,7 +25,14 @@ void world_settle(struct world *world, unsigned port, unsigned address, unsigned
         responder_new((const unsigned char *)password, strlen(password), BODY, 4 * secret, secret & 1);
     world_flush(world);
     CHECK(responder && port_settle(world->ports[port], &name, responder));
-    world->settled[port][address] = (struct settled){true, secret, ANSWER_BURST, 0};
+    world->settled[port][address] = (struct settled){true, false, secret, ANSWER_BURST, 0};
+}
+
+void world_hush(struct world *world, unsigned port, unsigned address)
+{
+    struct sockaddr_storage name = name_of(world->ports[port], address);
+    port_hush(world->ports[port], &name);
+    world->settled[port][address].quiet = true;
 }
 
 void world_unsettle(struct world *world, unsigned port, unsigned address)
@@ -52,7 +59,7 @@ bool world_answers(struct world *world, unsigned port, unsigned address,
     struct settled *settled = &world->settled[port][address];
     unsigned char expected[MAX_CHECK];
     uint32_t number;
-    if (!settled->is || length < REQUEST_FRAME)
+    if (!settled->is || settled->quiet || length < REQUEST_FRAME)
         return false;
     memcpy(&number, datagram + 8, sizeof number);
     if (check_of(expected, settled->secret, number) != length ||

@@ -289,8 +289,10 @@ static void check_table(const struct world *world, unsigned port)
         struct sockaddr_storage name = name_of(world->ports[port], a);
         const struct voice *voice = world->bound[port][a];
         CHECK(port_find(world->ports[port], &name) == (voice ? &voice->source : NULL));
-        CHECK(!port_responder(world->ports[port], &name) == !world->settled[port][a].is);
-        bound += voice != NULL || world->settled[port][a].is;
+        const struct settled *settled = &world->settled[port][a];
+        CHECK(!port_responder(world->ports[port], &name) == (!settled->is || settled->quiet));
+        CHECK(port_knows(world->ports[port], &name) == (voice || settled->is));
+        bound += voice != NULL || settled->is;
     }
     CHECK(world->ports[port]->binding_count == bound);
 }

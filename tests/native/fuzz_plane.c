@@ -157,7 +157,8 @@ static void jump(struct course *course, struct input *input)
 }
 
 /* Bytes: voice, port, first address; or port, first address. One after the other, as many as `times`. Bit 7
-   of the port stands for a peer whose checks are answered; the voice is its secret then. */
+   of the port stands for a peer whose checks are answered; the voice is its secret then. Bit 6 lets those be
+   answered no more who stay known. */
 static void bind_many(struct world *world, struct input *input, bool bound, unsigned times)
 {
     unsigned what = bound ? take(input) : 0, first = take(input), port = (first & 127) % PORTS;
@@ -165,6 +166,8 @@ static void bind_many(struct world *world, struct input *input, bool bound, unsi
     for (unsigned address = take(input); times--; address++) {
         if (bound && settles)
             world_settle(world, port, address % ADDRESSES, what % SECRETS);
+        else if (settles && first & 64)
+            world_hush(world, port, address % ADDRESSES);
         else if (settles)
             world_unsettle(world, port, address % ADDRESSES);
         else if (bound)

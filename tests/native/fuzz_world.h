@@ -65,7 +65,7 @@ struct ear {
 };
 
 struct settled { /* a peer whose checks are answered, and how many may be */
-    bool is;
+    bool is, quiet;
     unsigned secret;
     double left, at;
 };
@@ -123,6 +123,7 @@ void world_bind(struct world *world, unsigned port, unsigned address, unsigned v
 void world_unbind(struct world *world, unsigned port, unsigned address);
 void world_settle(struct world *world, unsigned port, unsigned address, unsigned secret);
 void world_unsettle(struct world *world, unsigned port, unsigned address);
+void world_hush(struct world *world, unsigned port, unsigned address);
 /* The check of a peer that has that secret, but for some bits of the byte `at`. */
 void world_ask(struct world *world, unsigned port, unsigned address, unsigned secret, unsigned at,
                unsigned char bits);

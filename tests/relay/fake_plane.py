@@ -74,13 +74,14 @@ class FakeSink:
 
 class FakePlane:
     """Remembers what it is told. sent: every datagram; bound: sources by path; settled: who would answer
-    there."""
+    there; known: where nobody would, but who sends is connected still."""
 
     def __init__(self, control: Control) -> None:
         self.control = control
         self.sent: list[tuple[Path, bytes]] = []
         self.bound: dict[Path, Source] = {}
         self.settled: dict[Path, tuple[Responder, bool]] = {}
+        self.known: set[Path] = set()
         self.peers: dict[Address, DtlsPeer] = {}
 
     def open(self, address: Address, thread: int = 0) -> Address:
@@ -123,10 +124,12 @@ class FakePlane:
     def settle(self, path: Path, responder: Responder, *, reports_wait: bool = False) -> None:
         """Remember it."""
         self.settled[path] = responder, reports_wait
+        self.known.discard(path)
 
-    def unsettle(self, path: Path) -> None:
+    def unsettle(self, path: Path, *, known: bool = False) -> None:
         """Forget it."""
         self.settled.pop(path, None)
+        (self.known.add if known else self.known.discard)(path)
 
     def sink(
         self,

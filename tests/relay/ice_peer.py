@@ -45,7 +45,7 @@ class Network:
 
     def _settle(self, path: Path, responder: Responder | None) -> None:
         if responder is None:
-            del self.settled[path]
+            self.settled.pop(path, None)
         else:
             self.settled[path] = responder
 

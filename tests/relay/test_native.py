@@ -92,13 +92,22 @@ async def test_strangers_leave_room_in_the_queue_for_who_is_connected(studio: St
     assert studio.plane.counters().drops == {DropReason.CONTROL_QUEUE_FULL: 2976}
 
 
-async def test_they_leave_it_to_listeners_whose_checks_are_known_too(studio: Studio) -> None:
-    stranger, listener = studio.peer(), studio.peer()
-    studio.plane.settle(listener.path, Responder(listener.address, "password", b""))
-    for peer in (stranger, listener):
+@pytest.mark.parametrize("doubtful", [False, True])
+async def test_they_leave_it_to_listeners_whose_checks_are_known_too(
+    studio: Studio, doubtful: bool
+) -> None:
+    """Also to those whose consent is in doubt, who need it most."""
+    stranger, listener, gone = studio.peer(), studio.peer(), studio.peer()
+    for peer in (listener, gone):
+        studio.plane.settle(peer.path, Responder(peer.address, "password", b""))
+    if doubtful:
+        studio.plane.unsettle(listener.path, known=True)
+        studio.plane.unsettle(gone.path, known=True)
+    studio.plane.unsettle(gone.path)
+    for peer in (stranger, gone, listener):
         for _ in range(2000):
             studio.plane.inject(peer.path, STUN, 1.0)
-    await until(lambda: studio.plane.counters().datagrams_received == len(studio.control) + 2976)
+    await until(lambda: studio.plane.counters().datagrams_received == len(studio.control) + 4976)
     came = Counter(path for path, _ in studio.control)
     assert came == {stranger.path: 768, listener.path: 256}
 

@@ -119,6 +119,25 @@ class TestStates:
         transport.close()
         assert network.plane.settled == {}
 
+    async def test_whose_path_is_looked_at_is_known_to_the_plane_until_the_end(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer
+    ) -> None:
+        await connect(transport, peer)
+        await until(lambda: not network.mux.running)
+        peer.check()
+        for _ in range(2):
+            assert set(network.plane.settled) == {PATH}
+            assert network.plane.known == set()
+            network.mux.begin_check(PATH)
+            assert network.plane.settled == {}
+            assert network.plane.known == {PATH}
+            network.mux.end_check(PATH)
+        network.mux.begin_check(PATH)
+        transport.close()
+        assert network.plane.known == set()
+        network.mux.end_check(PATH)
+        assert network.plane.settled == {}
+
     @pytest.mark.parametrize("closed", [False, True])
     async def test_connect_twice(self, transport: Transport, peer: DtlsPeer, closed: bool) -> None:
         transport.connect(peer.parameters())
