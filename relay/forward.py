@@ -156,7 +156,10 @@ class PythonPlane:
         """Answer the checks that come by `path` and that `responder` knows. Here nothing ever waits."""
         port = self._ports.get(path.local)
         if port is not None:
-            port.responders[pack_sockaddr(path.remote)] = responder
+            name = pack_sockaddr(path.remote)
+            if name in port.responders:
+                responder.budget = port.responders[name].budget
+            port.responders[name] = responder
 
     def unsettle(self, path: Path, *, known: bool = False) -> None:
         """Undo `settle`, if it was done. Here is no queue that places are kept in."""

@@ -188,7 +188,7 @@ class MediaPlane(Protocol):
 
     def settle(self, path: Path, responder: Responder, *, reports_wait: bool = False) -> None:
         """Answer the checks that come by `path` and that `responder` knows, instead of handing them up, as
-        often as its budget allows.
+        often as its budget allows; who takes another one's place takes its budget over.
 
         Responses by `path` may be handed up later than they came, by a quarter of a second at most, and so
         may RTCP that begins with a report if reports_wait: what is urgent must not come in those.

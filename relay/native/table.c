@@ -132,6 +132,10 @@ bool port_settle(struct port *port, const struct sockaddr_storage *name, struct 
     struct binding *binding = claim_binding(port, name);
     if (!binding)
         return false;
+    if (binding->responder) {
+        responder->left = binding->responder->left;
+        responder->at = binding->responder->at;
+    }
     free(binding->responder);
     binding->responder = responder;
     return true;

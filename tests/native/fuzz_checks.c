@@ -25,7 +25,9 @@ void world_settle(struct world *world, unsigned port, unsigned address, unsigned
         responder_new((const unsigned char *)password, strlen(password), BODY, 4 * secret, secret & 1);
     world_flush(world);
     CHECK(responder && port_settle(world->ports[port], &name, responder));
-    world->settled[port][address] = (struct settled){true, false, secret, ANSWER_BURST, 0};
+    struct settled *settled = &world->settled[port][address];
+    *settled = settled->is ? (struct settled){true, false, secret, settled->left, settled->at}
+                           : (struct settled){true, false, secret, ANSWER_BURST, 0};
 }
 
 void world_hush(struct world *world, unsigned port, unsigned address)

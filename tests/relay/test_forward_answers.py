@@ -191,6 +191,17 @@ async def test_as_often_as_the_budget_allows(studio: Studio) -> None:
     assert peer.arrived() == [response(peer.address)] * (int(ANSWER_BURST) + 1)
 
 
+async def test_who_changes_checks_gets_no_other_budget(studio: Studio) -> None:
+    """Else a few changes a second would have any number of them answered."""
+    peer, other = settled(studio), BODY + b"more"
+    for _ in range(int(ANSWER_BURST)):
+        studio.plane.inject(peer.path, request(), 1.0)
+    studio.plane.settle(peer.path, Responder(peer.address, PASSWORD, other))
+    studio.plane.inject(peer.path, request(body=other), 1.0)
+    await studio.passed_up(1)
+    assert studio.plane.counters().checks_answered == ANSWER_BURST
+
+
 async def test_forgeries_cost_no_budget(studio: Studio) -> None:
     peer, forged = settled(studio), request(password="forged")
     for _ in range(2 * int(ANSWER_BURST)):
