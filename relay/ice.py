@@ -245,7 +245,7 @@ class IceAgent:
             None  # the latest request that wanted just an answer
         )
         self._consent_timer: Timer | None = None
-        self._step_timer: Timer | None = None
+        self._step_timer: asyncio.TimerHandle | None = None
         self._closed = False
 
     @property
@@ -358,7 +358,7 @@ class IceAgent:
             self.mux.send(consent.path, consent.check(asyncio.get_running_loop().time()))
         elif self._roaming.rival is not None:
             self._connection.nominate(self._roaming.rival)
-        self._step_timer = self.mux.timers.call_later(PROBE_INTERVAL, self._step)
+        self._step_timer = asyncio.get_running_loop().call_later(PROBE_INTERVAL, self._step)
 
     def receive_familiar(self, path: Path, datagram: bytes, arrival: float) -> bool:
         """Take a message of a connected peer: a request like its last one, or an answer to a check of

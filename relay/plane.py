@@ -190,8 +190,8 @@ class MediaPlane(Protocol):
         """Answer the checks that come by `path` and that `responder` knows, instead of handing them up, as
         often as its budget allows; who takes another one's place takes its budget over.
 
-        Responses by `path` may be handed up later than they came, by a quarter of a second at most, and so
-        may RTCP that begins with a report if reports_wait: what is urgent must not come in those.
+        Responses by `path` may be handed up later than they came, by 0.6 s at most, and so may RTCP that
+        begins with a report if reports_wait: what is urgent must not come in those.
         """
         ...
 

@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 
 logger = logging.getLogger(__name__)
 
-STEP = 0.2
+STEP = 0.5
 """Seconds between the grid's points. Timers fire late by half of it on the average, and never early."""
 
 

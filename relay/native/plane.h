@@ -203,7 +203,7 @@ struct stamp_clock { /* relay/clock.py: StampClock */
     double offset, at;
 };
 
-#define CONTROL_WAIT 0.25 /* s that an answer or a report waits at most for the event loop to wake */
+#define CONTROL_WAIT 0.6 /* s that an answer or a report waits at most for the event loop to wake */
 #define STEP_TOLERANCE 0.005 /* s */
 #define STEP_DRIFT 0.001     /* s for each second */
 
