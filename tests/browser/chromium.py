@@ -59,7 +59,7 @@ class ChromiumPage:
 
     async def click(self, selector: str) -> None:
         try:
-            await self._page.click(selector, timeout=5_000)
+            await self._page.click(selector, timeout=20_000, no_wait_after=True)
         except Error as error:
             raise BrowserError(error.message) from error
 
