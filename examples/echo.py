@@ -135,7 +135,12 @@ async def main() -> None:
     await relay.start()
     try:
         async with serve(
-            lambda page: converse(relay, page), HOST, PORT, process_request=serve_page
+            lambda page: converse(relay, page),
+            HOST,
+            PORT,
+            process_request=serve_page,
+            open_timeout=2,  # Ctrl-C waits for connections that a browser keeps in reserve
+            close_timeout=2,
         ) as server:
             print(f"Open http://{HOST}:{PORT}", flush=True)
             await server.serve_forever()
