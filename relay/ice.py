@@ -241,9 +241,8 @@ class IceAgent:
         self.newcomers: list[Path] = []
         self._task: asyncio.Task[None] | None = None
         self._consent: Consent | None = None
-        self._usual: tuple[Path, bytes] | None = (
-            None  # the latest request that wanted just an answer
-        )
+        # The latest request that wanted just an answer.
+        self._usual: tuple[Path, bytes] | None = None
         self._consent_timer: Timer | None = None
         self._step_timer: asyncio.TimerHandle | None = None
         self._closed = False

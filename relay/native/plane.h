@@ -1,9 +1,9 @@
 /* The native media plane: the same as relay/forward.py, on a thread of its own without the GIL.
 
    A thread owns sockets (ports). RTP of a known address is unprotected, put on its source's timeline,
-   and fanned out to the source's sinks; everything else goes up through a ring of bounded size. A source
-   belongs to the thread whose sockets it comes by; its sinks may be on any thread. A packet crosses to
-   another thread in plain form, through that thread's inbox, and is protected and sent there.
+   and fanned out to the source's sinks; the usual checks of connected peers are answered, and everything
+   else goes up through a ring of bounded size. A source belongs to the thread whose sockets it comes by;
+   its sinks may be on any thread. A packet crosses to another thread in plain form, through that thread's inbox, and is protected and sent there.
 
    Locking: a thread holds its mutex while it works on packets. Who edits its tables says so first
    (plane_edit), and gets the mutex before the next packet. The time of an edit is a few pointer
