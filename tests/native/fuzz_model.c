@@ -330,7 +330,7 @@ static void check_waiting(const struct world *world, struct thread *thread)
     double wait = control_wait(thread, world->now);
     unsigned untold = thread->control_head - thread->control_told;
     CHECK(untold <= thread->control_head - thread->control_tail);
-    CHECK(wait == -1 ? untold == 0 : wait > 0 && wait <= CONTROL_WAIT && untold > 0);
+    CHECK(wait == -1 ? untold == 0 : wait > 0 && wait < CONTROL_WAIT + 1e-9 && untold > 0);
     CHECK(wait == -1 || thread->control_head - thread->control_tail < CONTROL_RING / 2);
     for (unsigned i = thread->control_told; i != thread->control_head; i++) {
         const struct control_entry *entry = &thread->control[i % CONTROL_RING];
