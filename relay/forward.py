@@ -395,14 +395,18 @@ class PythonPlane:
         if mapped is None:
             return DropReason.RTP_STALE
         packet[1] = payload_type | marker
+        payload = length - header
+        if red is not None and mapped[0] - len(red.redundant) < timeline.floor:
+            # Listeners would hear what came before a pause, such as a mute, from the redundancy behind it.
+            packet, payload, red = memoryview(unwrap(packet)), length - red.primary, None
         if source.history is not None:
-            dropped = source.keep(packet, length - header, mapped, before)
+            dropped = source.keep(packet, payload, mapped, before)
             if dropped is not None:
                 return dropped
         if red is None:
-            self._fan_out(source, packet, length - header, mapped)
+            self._fan_out(source, packet, payload, mapped)
         else:
-            self._fan_out(source, packet, length - header, mapped, red=True)
+            self._fan_out(source, packet, payload, mapped, red=True)
             self._fan_out(source, unwrap(packet), length - red.primary, mapped, red=False)
         return None
 

@@ -117,6 +117,7 @@ class Publisher(Connection):
         if self._nack_timer is not None:
             self._nack_timer.cancel()
         if self._source is not None:
+            self._source.muted = True  # else a packet that is on its way would take the seat again
             self._source.leave()
         depends = reason if reason is CloseReason.SHUTDOWN else CloseReason.PUBLISHER_CLOSED
         for consumer in tuple(self.consumers):

@@ -183,11 +183,10 @@ static void admit(struct source *source, uint32_t ssrc, const struct srtp_api *s
 
 static void restart(struct timeline *timeline, uint32_t timestamp, double now)
 {
-    uint32_t step = ticks(now - timeline->at);
+    double step = (now - timeline->at) * CLOCK_RATE; /* it may be more than 32 bits hold */
     timeline->joined = false;
-    if ((int32_t)step < FRAME_TICKS)
-        step = FRAME_TICKS;
-    timeline->timestamp_offset = timeline->timestamp + step - timestamp;
+    timeline->timestamp_offset =
+        timeline->timestamp - timestamp + (step < FRAME_TICKS ? FRAME_TICKS : ticks(now - timeline->at));
 }
 
 static void begin(struct source *source, uint32_t ssrc, uint16_t sequence, uint32_t timestamp,
@@ -372,8 +371,10 @@ unsigned sink_retransmit(struct sink *sink, const uint16_t *sequences, unsigned 
     lock_both(threads, source->home, own);
     for (unsigned i = 0; i < count && !sink->fresh; i++)
         there += send_again(sink, sequences[i]);
+    if (source->home != own)
+        thread_unlock(threads[source->home]); /* which need not wait for the system */
     thread_flush(threads[own]);
-    unlock_both(threads, source->home, own);
+    thread_unlock(threads[own]);
     return there;
 }
 
@@ -575,6 +576,9 @@ static enum drop_reason forward(struct thread *thread, struct source *source, un
     if (!map(&source->timeline, sequence, timestamp, &packet))
         return DROP_RTP_STALE;
     data[1] = type | marker;
+    /* Listeners would hear what came before a pause, such as a mute, from the redundancy behind it. */
+    if (is_red && packet.sequence - red.count < source->timeline.floor)
+        red_strip(&packet, red.primary);
     return put_out(thread, source, &packet, before);
 }
 

@@ -3,10 +3,11 @@
    A thread owns sockets (ports). RTP of a known address is unprotected, put on its source's timeline,
    and fanned out to the source's sinks; the usual checks of connected peers are answered, and everything
    else goes up through a ring of bounded size. A source belongs to the thread whose sockets it comes by;
-   its sinks may be on any thread. A packet crosses to another thread in plain form, through that thread's inbox, and is protected and sent there.
+   its sinks may be on any thread. A packet crosses to another thread in plain form, through that thread's
+   inbox, and is protected and sent there.
 
    Locking: a thread holds its mutex while it works on packets. Who edits its tables says so first
-   (plane_edit), and gets the mutex before the next packet. The time of an edit is a few pointer
+   (thread_lock), and gets the mutex before the next packet. The time of an edit is a few pointer
    writes; nobody who holds a mutex waits for Python. */
 
 #ifndef RTP_RELAY_PLANE_H
@@ -367,6 +368,8 @@ uint64_t gap_take(struct thread *thread);
 
 /* The blocks of the RED payload at data[start..end); false when it is none (relay/red.py: parse_red). */
 bool red_parse(const unsigned char *data, size_t start, size_t end, struct red *red);
+/* Leave out what is before a RED packet's primary block, in place: an Opus packet remains. */
+void red_strip(struct packet *packet, size_t primary);
 /* The Opus packet of a RED packet that was taken apart before, in a buffer that is as long as that. */
 void red_unwrap(const struct packet *packet, struct packet *opus, unsigned char *buffer);
 /* The Opus packet that a redundant block stands for: data, length and payload of it. */

@@ -29,19 +29,25 @@ bool red_parse(const unsigned char *data, size_t start, size_t end, struct red *
     return start < end;
 }
 
+void red_strip(struct packet *packet, size_t primary)
+{
+    size_t header = packet->length - packet->payload, left_out = primary - header;
+    memmove(packet->data + left_out, packet->data, header);
+    packet->data += left_out;
+    packet->length -= left_out;
+    packet->payload -= left_out;
+    packet->data[1] = (unsigned char)(PAYLOAD_TYPE | (packet->data[1] & 0x80));
+}
+
 void red_unwrap(const struct packet *packet, struct packet *opus, unsigned char *buffer)
 {
-    struct red red = {.primary = 0};
+    struct red red;
     size_t header = packet->length - packet->payload;
-    if (!red_parse(packet->data, header, packet->length, &red))
-        red.primary = header; /* does not happen: it was taken apart before */
+    bool parsed = red_parse(packet->data, header, packet->length, &red); /* as it was before */
+    memcpy(buffer, packet->data, packet->length);
     *opus = *packet;
     opus->data = buffer;
-    opus->payload = packet->length - red.primary;
-    opus->length = header + opus->payload;
-    memcpy(buffer, packet->data, header);
-    memcpy(buffer + header, packet->data + red.primary, opus->payload);
-    buffer[1] = (unsigned char)(PAYLOAD_TYPE | (packet->data[1] & 0x80));
+    red_strip(opus, parsed ? red.primary : header);
 }
 
 void red_restore(const unsigned char *data, const struct red_block *block, struct packet *opus,

@@ -191,7 +191,10 @@ class Listener(Peer):
 
     def heard(self) -> list[bytes]:
         """The packets that have come so far, unprotected."""
-        return [self._session.unprotect(datagram) for datagram in self.arrived()]
+        return [self.unprotected(datagram) for datagram in self.arrived()]
+
+    def unprotected(self, datagram: bytes) -> bytes:
+        return self._session.unprotect(datagram)
 
     async def hears(self, count: int) -> list[bytes]:
         """The packets that come until there are `count`, and whatever has come with them."""

@@ -10,6 +10,7 @@ from relay.stats import DropReason
 from .media import (
     AUDIO_LEVEL,
     FRAME,
+    OPUS,
     RED,
     VOICE,
     Listener,
@@ -20,6 +21,7 @@ from .media import (
     red_frame,
     red_payload,
 )
+from .test_forward_nack import arrived
 
 
 def is_red(listener: Listener) -> list[bool]:
@@ -128,6 +130,29 @@ async def test_nothing_is_restored_from_before_a_pause(studio: Studio) -> None:
     await studio.settle()
     assert [(n, i) for n, _, i in heard(plain)] == [(100, 0), (101, 3), (102, 4)]
     assert speaker.source.counters().recovered == 0
+
+
+async def test_redundancy_does_not_tell_what_was_said_while_muted(studio: Studio) -> None:
+    """The packets behind a pause hold the frames before them once more, and those were not to be heard."""
+    speaker = studio.speaker(red=True)
+    plain, red = studio.listener(speaker), studio.listener(speaker, red=True, nack=True)
+    speaker.say(red_frame(0, 0))
+    await studio.settle()
+    speaker.source.muted = True
+    speaker.say(red_frame(1, 2), red_frame(2, 2))
+    await studio.settle()
+    speaker.source.muted = False
+    speaker.say(*(red_frame(index, 2) for index in range(3, 6)))
+    await studio.settle()
+    assert heard(plain) == contiguous(0) + contiguous(3, 4, 5, first=101, marked=3)
+    protected = red.arrived()
+    assert studio.plane.retransmit(red.sink, [101, 102]) == 2
+    assert await arrived(red, 2) == protected[1:3]
+    packets = [red.unprotected(datagram) for datagram in protected]
+    assert [packet[1] for packet in packets] == [RED | 0x80, OPUS | 0x80, OPUS, RED]
+    expected = [red_frame(0, 0)[12:], b"3", b"4", red_frame(5, 2)[12:]]
+    assert [packet[12:] for packet in packets] == expected
+    assert red.sink.counters().payload_bytes == sum(map(len, [*expected, b"3", b"4"]))
 
 
 async def test_who_comes_later_hears_nothing_from_before(studio: Studio) -> None:

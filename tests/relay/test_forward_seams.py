@@ -98,6 +98,17 @@ async def test_a_return_to_the_ssrc_before_is_a_restart(studio: Studio) -> None:
     assert not studio.drops
 
 
+async def test_a_new_ssrc_after_half_a_day(studio: Studio) -> None:
+    """A pause of more ticks than a signed number of 32 bits holds."""
+    speaker = studio.speaker()
+    listener = studio.listener(speaker)
+    for ssrc, hours in ((VOICE, 0), (VOICE + 1, 13)):
+        packet = speaker.protected(frame(0, ssrc=ssrc))
+        studio.plane.inject(speaker.path, packet, studio.began + 3600 * hours)
+    one, two = [int.from_bytes(packet[4:8], "big") for packet in await listener.hears(2)]
+    assert two - one & 0xFFFFFFFF == 13 * 3600 * 48_000
+
+
 async def test_a_switch_goes_on_where_the_other_stopped(studio: Studio) -> None:
     one, two = studio.speaker(), studio.speaker()
     listener, stays = studio.listener(one), studio.listener(two)

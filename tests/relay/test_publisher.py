@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from relay import CloseReason, PublisherStats, Relay
+from relay import CloseReason, PlaneKind, PublisherStats, Relay, RelayConfig
 from relay.address import Address, Path
+from tests.hosts import gather_only
 from tests.integration.light_peer import LightPeer
 
 from .media import random_keys
@@ -88,3 +91,33 @@ async def test_its_consumers_close_first(relay: Relay) -> None:
     assert events[2:] == [("publisher", CloseReason.CLOSED)]
     assert publisher.consumers == set()
     await peer.close()
+
+
+@pytest.mark.parametrize("plane", [PlaneKind.AUTO, PlaneKind.PYTHON])
+async def test_its_seat_is_free_when_it_has_closed(
+    monkeypatch: pytest.MonkeyPatch, plane: PlaneKind
+) -> None:
+    """A packet that comes while its consumers are being closed takes none again."""
+    gather_only(monkeypatch, "127.0.0.1")
+    relay = Relay(
+        RelayConfig(media_hosts=("127.0.0.1",), media_port=0, media_plane=plane, loudest=1)
+    )
+    await relay.start()
+    loud, whispers = (relay.create_publisher("room") for _ in range(2))
+    peers = [LightPeer(publisher) for publisher in (loud, whispers)]
+    for peer in peers:
+        await peer.connect()
+    await peers[0].send(1, 960, 0x1111, level=20)
+    await until(lambda: loud.stats().packets_received == 1)
+    (path,) = loud._transport.paths
+    packet = peers[0]._packet(2, 1920, 0x1111, False, 20)
+    relay.create_consumer(loud).on(
+        "closed", lambda _: relay._router.plane.inject(path, packet, time.monotonic())
+    )
+    loud.close()
+    await peers[1].send(1, 960, 0x2222, level=100)
+    await until(lambda: whispers.stats().packets_received == 1)
+    assert relay.stats().drops.keys() == {"rtp_muted"}
+    for peer in peers:
+        await peer.close()
+    await relay.close()
