@@ -1,6 +1,6 @@
 """An asyncio program that embeds the relay: a page that hears its own voice.
 
-    .venv/bin/python examples/echo.py        then open http://127.0.0.1:8081 (and put headphones on)
+    .venv/bin/python examples/echo.py [PORT]     then open http://127.0.0.1:8081 (and put headphones on)
 
 It needs `relay` and `sdp` alone, and shows all that embedding takes: make a `Relay`, offer each
 connection's parameters in your own way (here an SDP over a WebSocket), give it the other end's
@@ -12,11 +12,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sys
 from http import HTTPStatus
 from pathlib import Path
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 import sdp
@@ -36,7 +38,7 @@ from relay import (
 )
 
 PAGE = Path(__file__).with_suffix(".html").read_bytes()
-HOST, PORT = "127.0.0.1", 8081
+HOST = "127.0.0.1"
 
 
 async def converse(relay: Relay, page: ServerConnection) -> None:
@@ -48,7 +50,9 @@ async def converse(relay: Relay, page: ServerConnection) -> None:
         announced = sdp.Ssrc(consumer.source.ssrc, "cname", consumer.source.cname)
         await negotiate(page, consumer, offer(consumer, sdp.Direction.SENDONLY, announced))
         await page.wait_closed()
-        print("heard", publisher.stats(), "and said", consumer.stats())
+        print("heard", publisher.stats(), "and said", consumer.stats(), flush=True)
+    except (ConnectionClosed, ConnectionError) as error:
+        print("no conversation came about:", error, flush=True)
     finally:
         publisher.close()  # its consumers close with it
 
@@ -65,9 +69,17 @@ async def negotiate(
 
     connection.once("connected", lambda: done.set_result(None))
     connection.once("closed", closed)
-    await page.send(json.dumps({"type": "offer", "sdp": description}))
-    connection.connect(parameters(json.loads(await page.recv())["sdp"]))
-    await done
+    try:
+        await page.send(json.dumps({"type": "offer", "sdp": description}))
+        connection.connect(parameters(json.loads(await page.recv())["sdp"]))
+        leaving = asyncio.create_task(page.wait_closed())
+        await asyncio.wait((done, leaving), return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if not done.done():
+            raise ConnectionError("the page left")
+        done.result()
+    finally:
+        done.cancel()  # nobody waits for it any more
 
 
 def offer(
@@ -129,20 +141,20 @@ def serve_page(page: ServerConnection, request: Request) -> Response | None:
     return Response(HTTPStatus.OK, "OK", headers, PAGE)
 
 
-async def main() -> None:
-    """Run until interrupted."""
+async def main(port: int) -> None:
+    """Run until interrupted. port: of the page; 0: any that is free."""
     relay = Relay(RelayConfig(media_port=0))
     await relay.start()
     try:
         async with serve(
             lambda page: converse(relay, page),
             HOST,
-            PORT,
+            port,
             process_request=serve_page,
             open_timeout=2,  # Ctrl-C waits for connections that a browser keeps in reserve
             close_timeout=2,
         ) as server:
-            print(f"Open http://{HOST}:{PORT}", flush=True)
+            print("Open http://{}:{}".format(*server.sockets[0].getsockname()), flush=True)
             await server.serve_forever()
     finally:
         await relay.close()
@@ -150,4 +162,4 @@ async def main() -> None:
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main())
+        asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else 8081))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
+from websockets.asyncio.client import connect
 
 from tests.browser.chromium import Chromium
 from tests.browser.interface import script
@@ -38,12 +40,29 @@ LOUDEST = """() => {
 """The frequency that the page plays loudest, in Hz; 0 while it plays nothing that could be heard."""
 
 
+ANSWER = """v=0
+o=- 1 1 IN IP4 127.0.0.1
+s=-
+t=0 0
+m=audio 9 UDP/TLS/RTP/SAVPF 111
+c=IN IP4 0.0.0.0
+a=mid:0
+a=ice-ufrag:abcd
+a=ice-pwd:0123456789abcdefghijkl
+a=fingerprint:sha-256 {}
+a=setup:active
+""".format(":".join(["00"] * 32))
+"""Of a page that the relay will hear nothing more from."""
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def echo() -> AsyncIterator[asyncio.subprocess.Process]:
     """The running example."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-Xfaulthandler",  # so that SIGABRT tells what it waits for
         "examples/echo.py",
+        "0",
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
@@ -53,6 +72,17 @@ async def echo() -> AsyncIterator[asyncio.subprocess.Process]:
     if process.returncode is None:
         process.kill()
         await process.communicate()
+
+
+async def _interrupt(echo: asyncio.subprocess.Process) -> tuple[int | None, bytes]:
+    """Press Ctrl-C; the exit status, and what it said until then."""
+    echo.send_signal(signal.SIGINT)
+    try:
+        said, _ = await asyncio.wait_for(echo.communicate(), PATIENCE)
+    except TimeoutError:
+        echo.send_signal(signal.SIGABRT)
+        said, _ = await echo.communicate()
+    return echo.returncode, said
 
 
 async def test_a_page_hears_its_own_voice(
@@ -77,6 +107,18 @@ async def test_a_page_hears_its_own_voice(
     # The page is gone: the example says what it forwarded, and ends like any program.
     said = await asyncio.wait_for(echo.stdout.readline(), PATIENCE)
     assert said.startswith(b"heard PublisherStats(packets_received="), said
-    echo.send_signal(signal.SIGINT)
-    rest, _ = await asyncio.wait_for(echo.communicate(), PATIENCE)
-    assert (echo.returncode, rest) == (0, b"")
+    assert await _interrupt(echo) == (0, b"")
+
+
+async def test_ctrl_c_does_not_wait_for_a_conversation_that_does_not_come_about(
+    echo: asyncio.subprocess.Process,
+) -> None:
+    assert echo.stdout is not None
+    url = (await asyncio.wait_for(echo.stdout.readline(), PATIENCE)).split()[1].decode()
+    async with connect(url.replace("http", "ws", 1) + "/ws", close_timeout=1) as page:
+        await page.recv()
+        await page.send(json.dumps({"sdp": ANSWER}))
+        # What came before a ping has been read when it is answered.
+        await asyncio.wait_for(await page.ping(), PATIENCE)
+        said = await _interrupt(echo)
+    assert said == (0, b"no conversation came about: the page left\n")

@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[2]
 PLANE = "plane"
 """The native media plane's C code has a fuzzer of its own, `scripts/fuzz`."""
 
-GRACE = 300
-"""Seconds beyond its time until a worker is killed: it imports, reads its corpus, and finishes an input."""
+GRACE = 400
+"""Seconds beyond its time until a worker is killed: it imports, reads its corpus, and finishes an input or
+finds that it hangs (`worker.PATIENCE`)."""
 
 _PROGRESS = re.compile(r"#(\d+)\s.* cov: (\d+)")
 _INPUTS = re.compile(r"stat::number_of_executed_units:\s*(\d+)|^(\d+) inputs, ")

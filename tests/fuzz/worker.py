@@ -15,8 +15,9 @@ from typing import Any
 
 INSTRUMENTED = ["relay", "sdp", "signaling", "aioice", "jwt", "websockets"]
 
-PATIENCE = 60
-"""Seconds of a clock on the wall until an input counts as hanging; `oracle.py` measures real work."""
+PATIENCE = 300
+"""Seconds of a clock on the wall until an input counts as hanging. Long, since that clock goes on while the
+process is stopped or the machine sleeps; `oracle.py` measures real work."""
 
 MEMORY_LIMIT = 2048
 """MiB of the process."""
