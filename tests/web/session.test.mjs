@@ -215,3 +215,34 @@ test("who is refused because the server stops is told so", async () => {
   Object.assign(ANSWERS, { resume_room, join_room });
   end();
 });
+
+test("that one is muted is told again when it came too fast", async () => {
+  const { session, socket, end } = await listening();
+  ANSWERS.set_muted = () => ({ type: "error", code: "rate_limited", message: "slower" });
+  session.setMuted(true);
+  session.setMuted(false);
+  await pass(500);
+  ANSWERS.set_muted = ({ muted }) => ({ type: "participant_muted", participant_id: "ann", muted });
+  const before = socket.sent.length;
+  await pass(1500);
+  const again = socket.sent.slice(before).filter(({ type }) => type === "set_muted");
+  assert.ok(again.length > 0);
+  assert.ok(again.every(({ muted }) => muted === false)); // as it is now, not as it was
+  session.setMuted(true);
+  ANSWERS.set_muted = () => ({ type: "error", code: "rate_limited", message: "slower" });
+  await pass(50);
+  session.leave();
+  const after = socket.sent.length;
+  await pass(3000);
+  assert.equal(socket.sent.length, after);
+  delete ANSWERS.set_muted;
+  end();
+});
+
+test("who moderates is told what was not done", async () => {
+  const { session, end } = await listening();
+  ANSWERS.mute_participant = () => ({ type: "error", code: "not_found", message: "gone" });
+  await assert.rejects(session.hold("ben", true), { code: "not_found" });
+  delete ANSWERS.mute_participant;
+  end();
+});

@@ -37,6 +37,12 @@ test("what is long ago is forgotten", () => {
   assert.equal(trend.add(sample(21000, { received: 1050, lost: 10 })).loss, 0);
 });
 
+test("what is reported late is no more than everything", () => {
+  const trend = new Trend();
+  trend.add(sample(0, { received: 500 }));
+  assert.equal(trend.add(sample(1000, { received: 400, lost: 150 })).loss, 100); // of 50 that were sent meanwhile
+});
+
 test("duplicates are no negative loss", () => {
   const trend = new Trend();
   trend.add(sample(0, { lost: 3 }));

@@ -38,14 +38,16 @@ test("kept for this tab", () => {
 });
 
 test("claims", () => {
-  assert.deepEqual(claims(token({ room: "tea", name: "Zoë ☕", admin: true })), {
+  assert.deepEqual(claims(token({ room: "tea", name: "Zoë ☕", publish: true, admin: true })), {
     room: "tea",
     name: "Zoë ☕",
+    publish: true,
     admin: true,
   });
   assert.deepEqual(claims(token({ room: 1, name: null, admin: "yes" })), {
     room: undefined,
     name: undefined,
+    publish: false,
     admin: false,
   });
 });

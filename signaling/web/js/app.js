@@ -2,8 +2,7 @@
 
 import { Lobby } from "./lobby.js";
 import { Messages } from "./messages.js";
-import { Meters, microphoneLevel, receiverLevel } from "./meters.js";
-import { Microphone, MicrophoneError } from "./microphone.js";
+import { Meters, receiverLevel } from "./meters.js";
 import { Monitor } from "./monitor.js";
 import { Playback } from "./playback.js";
 import { Session } from "./session.js";
@@ -11,47 +10,39 @@ import { recall, remember } from "./settings.js";
 import { SignalingError } from "./signaling.js";
 import { Stage } from "./stage.js";
 import { claims, takeToken } from "./token.js";
-import { drainNews, holdNews, joinFault, microphoneFault, returnFault } from "./words.js";
+import { Voice } from "./voice.js";
+import { drainNews, joinFault, moderationFault, returnFault } from "./words.js";
 
 /**
  * @typedef {import("./session.js").SessionObserver} SessionObserver
  * @typedef {import("./room.js").Participant} Participant
  */
 
-/** A permission that was given before takes less than this: no need to explain it. Milliseconds. */
-const PROMPT_SEEN = 500;
-
 export class App {
   #messages = new Messages();
   #lobby = new Lobby((name, room) => this.#join(name, room));
   #stage = new Stage({
-    mute: () => this.#toggleMute(),
+    mute: () => this.#voice.toggleMute(),
     leave: () => this.leave(),
-    useMicrophone: () => this.#useMicrophone(),
-    chooseDevice: (id) => this.#chooseDevice(id),
+    useMicrophone: () => this.#voice.use(),
+    chooseDevice: (id) => this.#voice.choose(id),
     enableAudio: () => this.#playback.resume(),
     copyLink: () => this.#copyLink(),
     compare: (compare) => this.#setCompare(compare),
-    hold: (id, held) => this.#session?.hold(id, held),
-    remove: (id) => this.#session?.remove(id),
+    hold: (id, held) => this.#moderate(id, (session) => session.hold(id, held)),
+    remove: (id) => this.#moderate(id, (session) => session.remove(id)),
   });
-  #microphone = new Microphone(
-    () => this.#listDevices(),
-    () => this.#replaceMicrophone(),
-  );
   #playback = new Playback((refused) => this.#stage.setAudioRefused(refused));
   #meters = new Meters((id, shown, speaking) => this.#stage.tile(id)?.setLevel(shown, speaking));
-  /** Made by the first gesture: before it, browsers would not let it run. @type {AudioContext | null} */
-  #audioContext = null;
+  #voice = new Voice(this.#messages, this.#stage, this.#meters);
   /** @type {Session | null} */
   #session = null;
   /** @type {Monitor | null} */
   #monitor = null;
-  #selfId = "";
-  /** Whether a moderator keeps the person here muted. */
-  #held = false;
+  /** Whether the server has said that it is going to stop. */
+  #stopping = false;
   #address;
-  #token;
+  #token = "";
 
   /**
    * @param {URL} address of the page; `room` and `name` are taken from its query, `token` from its
@@ -59,19 +50,12 @@ export class App {
    */
   constructor(address) {
     this.#address = address;
-    this.#token = takeToken(address);
-    history.replaceState(null, "", address);
     const query = address.searchParams;
-    const invited = claims(this.#token);
-    this.#stage.moderating = invited.admin ?? false;
-    const room = invited.room?.endsWith("*") ? "" : (invited.room ?? "");
-    this.#lobby.fill(invited.name ?? query.get("name") ?? recall("name"), query.get("room") ?? room);
-    this.#lobby.fixName(invited.name !== undefined);
+    this.#lobby.fill(query.get("name") ?? recall("name"), query.get("room") ?? "");
+    this.#takeInvitation();
+    this.#lobby.focus();
     this.#stage.setCompare(recall("compare") === "true");
-    // Browsers stop the meter's clock, as for a telephone call, and start it again in a gesture only.
-    for (const gesture of ["pointerup", "keyup"]) {
-      addEventListener(gesture, () => this.#audioContext?.resume());
-    }
+    addEventListener("hashchange", () => this.#takeInvitation());
   }
 
   /** Leaves the room, if there is one, for the lobby. */
@@ -80,6 +64,27 @@ export class App {
       this.#endSession();
       this.#lobby.show();
     }
+  }
+
+  /** Of the page's link, or of one that was pasted into the open page: that loads nothing anew. */
+  #takeInvitation() {
+    this.#address.hash = location.hash;
+    const token = takeToken(this.#address);
+    history.replaceState(null, "", this.#address);
+    if (token !== this.#token) {
+      this.#token = token;
+      if (!this.#session) {
+        this.#useInvitation();
+        this.#messages.notice(""); // such as that one is needed
+      }
+    }
+  }
+
+  #useInvitation() {
+    const invitation = claims(this.#token);
+    this.#stage.moderating = invitation.admin ?? false;
+    this.#voice.allowed = invitation.publish ?? true;
+    this.#lobby.invite(invitation);
   }
 
   /**
@@ -92,35 +97,24 @@ export class App {
     }
     this.#messages.notice("");
     this.#setState("joining");
-    this.#audioContext ??= new AudioContext();
-    this.#audioContext.resume();
     const session = new Session(
       new URL("ws", this.#address.href.replace(/^http/, "ws")),
       { room, name, token: this.#token || undefined },
-      this.#microphone.muted,
+      this.#voice.muted,
       this.#observer(),
     );
     this.#session = session;
+    this.#voice.enter(session);
     try {
       await session.start();
     } catch (error) {
-      this.#turnedAway(session, error);
+      if (this.#session === session) {
+        this.#turnedOut(error instanceof SignalingError ? error.code : "internal");
+      }
       return;
     }
     this.#showRoom(room, session);
-    await this.#useMicrophone();
-  }
-
-  /**
-   * @param {Session} session
-   * @param {unknown} error
-   */
-  #turnedAway(session, error) {
-    if (this.#session === session) {
-      this.#endSession();
-      this.#lobby.show();
-      this.#messages.notice(joinFault(error instanceof SignalingError ? error.code : "internal"));
-    }
+    await this.#voice.use();
   }
 
   /**
@@ -139,18 +133,25 @@ export class App {
     );
   }
 
+  /** Back in the lobby against one's will. @param {string} code why */
+  #turnedOut(code) {
+    this.#endSession();
+    this.#lobby.show();
+    this.#messages.notice(joinFault(code));
+  }
+
   #endSession() {
     this.#monitor?.stop();
-    for (const { element } of this.#stage.tiles()) {
-      this.#meters.remove(element.dataset.participantId ?? "");
+    for (const { element, audio } of this.#stage.tiles()) {
+      this.#silence(element.dataset.participantId ?? "", audio);
     }
     this.#session?.leave();
     this.#session = this.#monitor = null;
-    this.#held = false;
-    this.#microphone.close();
+    this.#stopping = false;
+    this.#voice.leave();
     this.#stage.hide();
-    this.#messages.banner("");
-    this.#messages.notice("");
+    this.#messages.clear();
+    this.#useInvitation();
     document.title = "rtp-relay";
     this.#setState("lobby");
   }
@@ -174,12 +175,8 @@ export class App {
       lost: (code) => this.#lost(code),
       returned: () => this.#returned(),
       holdChanged: (id, held, self) => this.#holdChanged(id, held, self),
-      draining: (seconds) => this.#messages.notice(drainNews(seconds)),
-      expelled: (code) => {
-        this.#endSession();
-        this.#lobby.show();
-        this.#messages.notice(joinFault(code));
-      },
+      draining: (seconds) => this.#draining(seconds),
+      expelled: (code) => this.#turnedOut(code),
     };
   }
 
@@ -190,8 +187,7 @@ export class App {
   #welcome(participant, news) {
     this.#stage.add(participant);
     if (participant.self) {
-      this.#selfId = participant.id;
-      this.#meterOneself();
+      this.#voice.introduce(participant.id);
     }
     if (news) {
       this.#messages.announce(`${participant.name} joined`);
@@ -203,15 +199,22 @@ export class App {
    * @param {boolean} news
    */
   #dismiss({ id, name }, news) {
-    const audio = this.#stage.tile(id)?.audio;
-    if (audio) {
-      this.#playback.stop(audio);
-    }
-    this.#meters.remove(id);
+    this.#silence(id, this.#stage.tile(id)?.audio ?? null);
     this.#stage.remove(id);
     if (news) {
       this.#messages.announce(`${name} left`);
     }
+  }
+
+  /**
+   * @param {string} id of a participant
+   * @param {HTMLAudioElement | null} audio
+   */
+  #silence(id, audio) {
+    if (audio) {
+      this.#playback.stop(audio);
+    }
+    this.#meters.remove(id);
   }
 
   /** @param {Participant} participant */
@@ -237,86 +240,23 @@ export class App {
   /** @param {string} code */
   #lost(code) {
     this.#setState("reconnecting");
-    this.#messages.banner(returnFault(code));
+    this.#meters.forgetReports();
+    this.#messages.banner("draining", "");
+    this.#messages.banner("lost", returnFault(code, this.#stopping));
   }
 
   #returned() {
+    this.#stopping = false; // if it does stop, it says so again
     this.#setState("joined");
-    this.#messages.banner("");
+    this.#messages.banner("draining", "");
+    this.#messages.banner("lost", "");
     this.#messages.announce("Reconnected");
   }
 
-  async #useMicrophone() {
-    const prompting = setTimeout(
-      () => this.#messages.banner("Your browser asks for the microphone: allow it to talk. You can listen already."),
-      PROMPT_SEEN,
-    );
-    try {
-      await this.#openMicrophone(recall("device"), false);
-    } finally {
-      clearTimeout(prompting);
-      if (document.body.dataset.state === "joined") {
-        this.#messages.banner("");
-      }
-    }
-  }
-
-  /** The one in use was unplugged: takes another one where there is one. */
-  async #replaceMicrophone() {
-    this.#microphone.close();
-    await this.#useMicrophone();
-    if (!this.#microphone.stream) {
-      this.#session?.unpublish();
-    }
-  }
-
-  /** @param {string} id of a device */
-  async #chooseDevice(id) {
-    await this.#openMicrophone(id, true);
-    remember("device", this.#microphone.deviceId ?? "");
-  }
-
-  /**
-   * @param {string} deviceId
-   * @param {boolean} exact
-   */
-  async #openMicrophone(deviceId, exact) {
-    const session = this.#session;
-    try {
-      const track = await this.#microphone.open(deviceId, exact);
-      if (!session || this.#session !== session) {
-        this.#microphone.close(); // left while the browser was asking
-        return;
-      }
-      this.#messages.notice("");
-      this.#meterOneself();
-      await session.publish(track);
-    } catch (error) {
-      if (this.#session === session) {
-        this.#messages.notice(microphoneFault(error instanceof MicrophoneError ? error.fault : "unknown"));
-      }
-    }
-    this.#stage.setTalking(this.#microphone.stream !== null);
-    await this.#listDevices();
-  }
-
-  async #listDevices() {
-    this.#stage.setDevices(await this.#microphone.devices(), this.#microphone.deviceId);
-  }
-
-  #meterOneself() {
-    const { stream } = this.#microphone;
-    if (stream && this.#audioContext) {
-      this.#meters.set(this.#selfId, microphoneLevel(this.#audioContext, stream));
-    }
-  }
-
-  #toggleMute() {
-    if (this.#held) {
-      this.#messages.notice(holdNews(true));
-    } else {
-      this.#setMuted(!this.#microphone.muted);
-    }
+  /** @param {number} seconds until the server stops */
+  #draining(seconds) {
+    this.#stopping = true;
+    this.#messages.banner("draining", drainNews(seconds));
   }
 
   /**
@@ -327,21 +267,25 @@ export class App {
   #holdChanged(id, held, self) {
     this.#stage.tile(id)?.setHeld(held);
     if (self) {
-      this.#held = held;
-      this.#messages.notice(holdNews(held));
-      if (held) {
-        this.#setMuted(true);
-      }
+      this.#voice.hold(held);
     }
   }
 
-  /** @param {boolean} muted */
-  #setMuted(muted) {
-    this.#microphone.muted = muted;
-    this.#stage.setMuted(muted);
-    this.#stage.tile(this.#selfId)?.setMuted(muted);
-    this.#session?.setMuted(muted);
-    this.#messages.announce(muted ? "You are muted" : "You are not muted");
+  /**
+   * @param {string} id of whom it is done to
+   * @param {(session: Session) => Promise<void>} act
+   */
+  async #moderate(id, act) {
+    const session = this.#session;
+    const name = this.#stage.tile(id)?.element.dataset.name ?? "";
+    try {
+      await (session && act(session));
+    } catch (error) {
+      if (this.#session === session) {
+        const code = error instanceof SignalingError ? error.code : "internal";
+        this.#messages.notice(moderationFault(code, name));
+      }
+    }
   }
 
   /** @param {boolean} compare */
@@ -360,7 +304,7 @@ export class App {
       this.#messages.announce("Link copied");
     } catch {
       // Clipboards are for secure pages only: let people copy it by hand.
-      this.#messages.notice(`Send this link: ${link.href}`);
+      this.#messages.notice(`Send this link: ${link.href}`, "news");
     }
   }
 }

@@ -33,7 +33,7 @@ class Field {
     this.#input.value = value;
   }
 
-  /** @param {boolean} fixed whether it is not for the person to change */
+  /** @param {boolean} fixed */
   set fixed(fixed) {
     this.#input.readOnly = fixed;
   }
@@ -74,12 +74,24 @@ export class Lobby {
   fill(name, room) {
     this.#name.value = name;
     this.#room.value = room;
+  }
+
+  /** Where there is something to be done. */
+  focus() {
     this.#firstToFill().focus();
   }
 
-  /** @param {boolean} fixed whether the name is the one of the invitation */
-  fixName(fixed) {
-    this.#name.fixed = fixed;
+  /**
+   * What an invitation says goes before what was there; its room only where none was chosen.
+   *
+   * @param {import("./token.js").Claims} invitation
+   */
+  invite({ name, room }) {
+    this.#name.value = name ?? this.#name.value;
+    this.#name.fixed = name !== undefined; // it is not for the person to change
+    if (this.#room.value === "" && room && !room.endsWith("*")) {
+      this.#room.value = room;
+    }
   }
 
   /** @param {boolean} joining */

@@ -52,6 +52,13 @@ export class Meters {
     }
   }
 
+  /** From now on only what comes with the sound counts: the server can say nothing. */
+  forgetReports() {
+    for (const id of this.#meters.keys()) {
+      this.report(id, null);
+    }
+  }
+
   /** @param {string} id */
   remove(id) {
     if (this.#meters.delete(id)) {

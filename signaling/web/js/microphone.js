@@ -1,6 +1,6 @@
 /** One's own microphone: permission, the choice of a device, mute. */
 
-/** @typedef {"insecure" | "refused" | "missing" | "busy" | "unknown"} MicrophoneFault */
+/** @typedef {"insecure" | "refused" | "missing" | "busy" | "unwanted" | "unknown"} MicrophoneFault */
 
 /** What `getUserMedia` rejects with (Media Capture and Streams §10.2.1), by DOMException name. */
 const FAULTS = new Map(
@@ -64,10 +64,11 @@ export class Microphone {
    *
    * @param {string} deviceId the wanted one, "" for the browser's choice
    * @param {boolean} exact whether no other one will do
+   * @param {AbortSignal} signal nobody wants it any more: `unwanted`
    * @returns {Promise<MediaStreamTrack>}
    * @throws {MicrophoneError} and the one in use stays
    */
-  async open(deviceId, exact = false) {
+  async open(deviceId, exact, signal) {
     if (!navigator.mediaDevices?.getUserMedia) {
       throw new MicrophoneError("insecure");
     }
@@ -82,6 +83,10 @@ export class Microphone {
     } catch (error) {
       const { name } = /** @type {DOMException} */ (error);
       throw new MicrophoneError(FAULTS.get(name) ?? "unknown");
+    }
+    if (signal.aborted) {
+      stream.getTracks().forEach((track) => track.stop()); // left while the browser was asking
+      throw new MicrophoneError("unwanted");
     }
     this.close();
     this.#stream = stream;

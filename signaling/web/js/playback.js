@@ -38,7 +38,7 @@ export class Playback {
       this.#refused.delete(element);
     } catch (error) {
       // Anything else, such as AbortError, means that another sound took this one's place.
-      if (/** @type {DOMException} */ (error).name === "NotAllowedError") {
+      if (/** @type {DOMException} */ (error).name === "NotAllowedError" && element.isConnected) {
         this.#refused.add(element);
       }
     }

@@ -41,6 +41,9 @@ import { Signaling, SignalingError } from "./signaling.js";
 /** What says nothing about whether the server still keeps the place. */
 const UNDECIDED = new Set(["unreachable", "timeout", "rate_limited", "internal"]);
 
+/** How long to wait before something is said again that came too fast. Milliseconds. */
+const PATIENCE = 1000;
+
 /** Answers to `join_room` that will not change by asking again. */
 const REFUSALS = new Set(["unauthorized", "forbidden", "bad_message", "unknown_type"]);
 
@@ -126,8 +129,21 @@ export class Session {
   /** @param {boolean} muted */
   setMuted(muted) {
     this.#muted = muted;
-    // When this fails the socket is gone, and the state is told again after the reconnect.
-    this.#signaling?.request("set_muted", { muted }).catch(() => {});
+    this.#tellMuted();
+  }
+
+  async #tellMuted() {
+    try {
+      await this.#signaling?.request("set_muted", { muted: this.#muted });
+    } catch (error) {
+      // After anything else the socket is gone, and the state is told again after the reconnect.
+      if (error instanceof SignalingError && error.code === "rate_limited") {
+        await pause(PATIENCE, this.#left.signal);
+        if (!this.#left.signal.aborted) {
+          this.#tellMuted();
+        }
+      }
+    }
   }
 
   /**
@@ -135,14 +151,20 @@ export class Session {
    *
    * @param {string} id of a participant
    * @param {boolean} muted
+   * @throws {SignalingError} and nothing was done
    */
-  hold(id, muted) {
-    this.#signaling?.request("mute_participant", { participant_id: id, muted }).catch(() => {});
+  async hold(id, muted) {
+    await this.#signaling?.request("mute_participant", { participant_id: id, muted });
   }
 
-  /** Takes somebody out of the room; for moderators. @param {string} id of a participant */
-  remove(id) {
-    this.#signaling?.request("remove_participant", { participant_id: id }).catch(() => {});
+  /**
+   * Takes somebody out of the room; for moderators.
+   *
+   * @param {string} id of a participant
+   * @throws {SignalingError} and nothing was done
+   */
+  async remove(id) {
+    await this.#signaling?.request("remove_participant", { participant_id: id });
   }
 
   /** Leaves the room and frees everything. May be called at any time, and again. */

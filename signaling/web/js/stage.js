@@ -31,6 +31,7 @@ export class Stage {
   #list = find("#participants", HTMLUListElement);
   #mute = find("#mute", HTMLButtonElement);
   #device = find("#device", HTMLSelectElement);
+  #deviceField = find(".device", HTMLElement);
   #compare = find("#compare", HTMLButtonElement);
   #enableAudio = find("#enable-audio", HTMLButtonElement);
   #useMicrophone = find("#use-microphone", HTMLButtonElement);
@@ -55,7 +56,7 @@ export class Stage {
     find("#leave", HTMLButtonElement).addEventListener("click", actions.leave);
     find("#copy-link", HTMLButtonElement).addEventListener("click", actions.copyLink);
     document.addEventListener("keydown", (event) => {
-      if (!this.#section.hidden && isMuteKey(event)) {
+      if (!this.#section.hidden && !this.#mute.hidden && isMuteKey(event)) {
         actions.mute();
       }
     });
@@ -114,8 +115,13 @@ export class Stage {
 
   /** @param {string} id of a participant */
   remove(id) {
-    this.#tiles.get(id)?.element.remove();
+    const element = this.#tiles.get(id)?.element;
+    const hadFocus = element?.contains(document.activeElement) ?? false;
+    element?.remove();
     this.#tiles.delete(id);
+    if (hadFocus) {
+      this.#title.focus();
+    }
     this.#count();
   }
 
@@ -125,11 +131,17 @@ export class Stage {
     setText(find("#mute-text", HTMLElement), muted ? "Muted" : "Mute");
   }
 
-  /** Offers to mute, or without a microphone to get one. @param {boolean} talking */
-  setTalking(talking) {
+  /**
+   * Offers to mute, or without a microphone to get one, or neither to who may not talk.
+   *
+   * @param {boolean} talking
+   * @param {boolean} [may] talk at all
+   */
+  setTalking(talking, may = true) {
     const hadFocus = document.activeElement === (talking ? this.#useMicrophone : this.#mute);
     this.#mute.hidden = !talking;
-    this.#useMicrophone.hidden = talking;
+    this.#useMicrophone.hidden = talking || !may;
+    this.#deviceField.hidden = !may;
     if (hadFocus) {
       (talking ? this.#mute : this.#useMicrophone).focus();
     }
@@ -148,7 +160,11 @@ export class Stage {
 
   /** @param {boolean} refused */
   setAudioRefused(refused) {
+    const hadFocus = document.activeElement === this.#enableAudio;
     this.#enableAudio.hidden = !refused;
+    if (hadFocus && !refused) {
+      this.#title.focus();
+    }
   }
 
   /** @param {boolean} compare whether the relay's figures are shown beside the browser's */

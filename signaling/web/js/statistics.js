@@ -43,7 +43,8 @@ export class Trend {
     }
     const [first] = this.#samples;
     const lost = Math.max(0, sample.lost - first.lost); // duplicates count as negative loss
-    const expected = lost + sample.received - first.received;
+    // What is reported late is lost of what was sent before: more can be lost than was sent meanwhile.
+    const expected = Math.max(lost, lost + sample.received - first.received);
     const elapsed = sample.timestamp - first.timestamp;
     return {
       rtt: sample.roundTripTime === null ? null : sample.roundTripTime * 1000,

@@ -32,7 +32,8 @@ export class Tile {
     this.element.dataset.name = name;
     this.element.dataset.hue = String(hue(name));
     setText(this.#part(".name"), name);
-    this.#part(".name").setAttribute("title", name); // long ones are cut off
+    this.#part(".name").setAttribute("title", name); // long ones are cut off, at their own end
+    this.#part(".name").setAttribute("dir", "auto");
     setText(this.#part(".initials"), initials(name));
     setText(this.#part("caption"), `Connection of ${name}`);
     if (self) {
@@ -157,6 +158,9 @@ export class Tile {
   }
 }
 
+/** What stands for a name: no bracket and no quotation mark. */
+const LETTER = /[\p{L}\p{N}\p{Extended_Pictographic}]/u;
+
 /** @param {string} text */
 function mark(text) {
   const element = document.createElement("span");
@@ -173,7 +177,11 @@ function initials(name) {
   const letters = new Intl.Segmenter();
   const words = name.trim().split(/\s+/);
   const ends = words.length > 1 ? [words[0], words[words.length - 1]] : words;
-  return ends.map((word) => [...letters.segment(word)][0]?.segment.toUpperCase() ?? "").join("");
+  const first = (/** @type {string} */ word) => {
+    const found = [...letters.segment(word)].map(({ segment }) => segment);
+    return found.find((each) => LETTER.test(each)) ?? found[0] ?? "";
+  };
+  return ends.map((word) => first(word).toUpperCase()).join("");
 }
 
 /**

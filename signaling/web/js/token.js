@@ -11,6 +11,7 @@ const KEY = "rtp-relay.token";
  * @typedef {object} Claims what a page may know of its own token; the server alone decides
  * @property {string} [room] that it opens; with `*` at the end or alone, several
  * @property {string} [name] that the others see
+ * @property {boolean} [publish] may talk
  * @property {boolean} [admin] may mute and remove others
  */
 
@@ -41,8 +42,8 @@ export function claims(token) {
   try {
     const part = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
     const bytes = Uint8Array.from(atob(part), (character) => character.charCodeAt(0));
-    const { room, name, admin } = JSON.parse(new TextDecoder().decode(bytes));
-    return { room: text(room), name: text(name), admin: admin === true };
+    const { room, name, publish, admin } = JSON.parse(new TextDecoder().decode(bytes));
+    return { room: text(room), name: text(name), publish: publish === true, admin: admin === true };
   } catch {
     return {};
   }

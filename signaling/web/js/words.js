@@ -26,6 +26,7 @@ const RETURN_FAULTS = {
   room_full: "Your place in the room has been taken. You are back as soon as one is free…",
   server_full: "The server is full. You are back as soon as it has room…",
   draining: "The server is about to stop. You are back as soon as it is there again…",
+  stopped: "The server has stopped. You are back as soon as it is there again…",
   rate_limited: "The server asks for a little patience. Reconnecting…",
 };
 
@@ -37,7 +38,15 @@ const MICROPHONE_FAULTS = {
     "The microphone is blocked for this page, so you can listen but not talk. To talk, allow it with the icon beside the address, then choose “Use microphone”.",
   missing: "No microphone was found, so you can listen but not talk. Plug one in, then choose “Use microphone”.",
   busy: "The microphone is in use by another program. Close that one, then choose “Use microphone”. Meanwhile you can listen.",
+  unwanted: "",
   unknown: "The microphone did not start. You can listen meanwhile; choose “Use microphone” to try again.",
+};
+
+/** @type {Record<string, string>} */
+const MODERATION_FAULTS = {
+  forbidden: "your invitation is no moderator’s any more",
+  not_found: "they are not here any more",
+  rate_limited: "that was too fast; try again in a moment",
 };
 
 /** @type {Record<LinkState, string>} */
@@ -60,15 +69,38 @@ export function holdNews(held) {
     : "You may talk again: choose “Muted” to unmute.";
 }
 
+/** What the page says while the browser asks for the microphone. */
+export const MICROPHONE_PROMPT =
+  "Your browser asks for the microphone: allow it to talk. You can listen already.";
+
+/** What the page says to who may not talk here. */
+export const LISTENERS_ONLY = "You are invited to listen. To talk, ask for another invitation.";
+
+/**
+ * @param {string} code
+ * @param {string} name of whom it was about
+ * @returns {string} why what a moderator wanted was not done
+ */
+export function moderationFault(code, name) {
+  return `Nothing was done to ${name}: ${MODERATION_FAULTS[code] ?? "the server does not answer; try again"}.`;
+}
+
 /** @param {number} seconds @returns {string} */
 export function drainNews(seconds) {
   const minutes = Math.ceil(seconds / 60);
   return `The server is going to stop, in ${minutes === 1 ? "a minute" : `${minutes} minutes`} at the latest. This page comes back by itself when it is there again.`;
 }
 
-/** @param {string} code @returns {string} */
-export function returnFault(code) {
-  return RETURN_FAULTS[code] ?? "The server can’t be reached. Still trying…";
+/** What says that nobody is there. */
+const NOBODY = new Set(["connection_lost", "unreachable", "timeout"]);
+
+/**
+ * @param {string} code
+ * @param {boolean} announced whether the server has said before that it stops
+ * @returns {string}
+ */
+export function returnFault(code, announced) {
+  return RETURN_FAULTS[announced && NOBODY.has(code) ? "stopped" : code] ?? "The server can’t be reached. Still trying…";
 }
 
 /** @param {MicrophoneFault} fault @returns {string} */
