@@ -150,7 +150,7 @@ class Consumer(Connection):
 
     def _receive_nack(self, sequences: tuple[int, ...]) -> None:
         """Send again what is there and within bounds."""
-        if self._sink is None or not self._transport.rtp.nack:
+        if self._sink is None or self._is_silent or not self._transport.rtp.nack:
             return
         round_trip = self._round_trip_time or self._transport.round_trip_time
         refused = self._budget.refused.copy()

@@ -68,18 +68,20 @@ tries all its addresses sends one every 50 ms for each (RFC 8445 §14), a connec
 _ICE_CHARACTERS = string.ascii_letters + string.digits + "+/"
 _SIGNALED_TYPES = ("host", "srflx", "relay")
 _COMPONENT = 1  # RTP and RTCP share it (RFC 5761)
+_UNFINISHED = (CandidatePair.State.WAITING, CandidatePair.State.IN_PROGRESS)
 
 
 @dataclass(frozen=True, slots=True)
 class IceObserver:
     """Who wants to know what an agent finds.
 
-    validated: a check by this path was authentic, so its address is a peer's. selected: media is to
-    go by this path from now on. failed: there is no way any more, and why. forgotten: a validated path was
-    not used for long. doubtful: the peer answers by no path; it may yet.
+    validated: a check by this path was authentic, so its address is a peer's; tells whether the path is
+    ours, and not another connection's. selected: media is to go by this path from now on, which is ours
+    then. failed: there is no way any more, and why. forgotten: a validated path was not used for long.
+    doubtful: the peer answers by no path; it may yet.
     """
 
-    validated: Callable[[Path], None]
+    validated: Callable[[Path], bool]
     selected: Callable[[Path], None]
     failed: Callable[[str], None]
     forgotten: Callable[[Path], None]
@@ -241,8 +243,9 @@ class IceAgent:
         self.newcomers: list[Path] = []
         self._task: asyncio.Task[None] | None = None
         self._consent: Consent | None = None
-        # The latest request that wanted just an answer.
+        # The latest request that wanted just an answer, and whether it still does.
         self._usual: tuple[Path, bytes] | None = None
+        self._is_owed = False
         self._consent_timer: Timer | None = None
         self._step_timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -283,7 +286,12 @@ class IceAgent:
     ) -> DropReason | None:
         """Take an authentic Binding request, or tell why it is of no use. Before `start` it is answered and
         kept for then: a browser checks as soon as it has made its answer, which may take its time to
-        come here."""
+        come here.
+
+        By a path that another connection has, the answer waits until this one has taken it over: a peer
+        that is answered speaks DTLS (RFC 8445 §7.3 leaves us no other way to hold it), and the other
+        connection would get it.
+        """
         protocol = self._connection.protocol_at(path.local)
         if protocol is None or "PRIORITY" not in message.attributes:
             return DropReason.STUN_MALFORMED
@@ -296,16 +304,19 @@ class IceAgent:
         if forgotten is not None:
             self._connection.forget(forgotten)
             self.observer.forgotten(forgotten)
-        self.observer.validated(path)
+        is_ours = self.observer.validated(path)
         remote = (path.remote.host, path.remote.port)
         protocol.acquaintances.heard(remote)
-        self._connection.request_received(message, remote, protocol)
-        protocol.repeat(remote, now)
         asks_nothing_else = (
             self._connection.ice_controlling and "ICE-CONTROLLING" not in message.attributes
         )
+        if asks_nothing_else and not is_ours:
+            self._connection.check_back(message, remote, protocol)
+        else:
+            self._connection.request_received(message, remote, protocol)
+        protocol.repeat(remote, now)
         if asks_nothing_else:
-            self._usual = path, datagram
+            self._usual, self._is_owed = (path, datagram), not is_ours
             self._learn()
         self._heard(path, now)
         return None
@@ -328,14 +339,18 @@ class IceAgent:
         if self._consent is None:
             return
         if self._roaming.is_searching and path == self._consent.path:
-            self.mux.send(path, self._consent.check(now))  # it is back, perhaps
+            # It is back, perhaps.
+            if self._has_path:
+                self.mux.send(path, self._consent.check(now))
+            else:
+                self._connection.nominate(path)
         elif self._roaming.suspect(path, now):
             self._step()
 
     def settle(self) -> None:
         """Let the media plane answer the peer's usual checks, or answer all of them here, as things are."""
         consent = self._consent
-        if consent is None or self.mux.selected.get(consent.path) is not self:
+        if consent is None or not self._has_path:
             return
         path = consent.path
         unclear = self._roaming.is_searching or self.mux.running[path]
@@ -404,6 +419,33 @@ class IceAgent:
         self._schedule_consent(consent, now)
         self.observer.selected(consent.path)
         self._learn()
+        self._answer_late(consent)
+
+    def _answer_late(self, consent: Consent) -> None:
+        """Answer the check that had to wait until its path was ours."""
+        if not self._is_owed or self._usual is None or self._usual[0] != consent.path:
+            return
+        self._is_owed = False
+        answer = consent.answer(self._usual[1])
+        if answer is not None:
+            self.mux.send(consent.path, answer)
+
+    def lose_path(self) -> None:
+        """Another connection has the selected path by now, whose peer answered there: ours is elsewhere. It
+        is looked for at once; consent goes on to expire, and is asked for no more."""
+        if self._consent is None:
+            return
+        self._connection.forget_nomination()
+        self._roaming.lose()
+        if self._step_timer is not None:
+            self._step_timer.cancel()
+        self._step_timer = asyncio.get_running_loop().call_later(0, self._step)
+
+    @property
+    def _has_path(self) -> bool:
+        """Whether the path that consent was given for is still ours."""
+        consent = self._consent
+        return consent is not None and self.mux.selected.get(consent.path) is self
 
     def _schedule_consent(self, consent: Consent, now: float) -> None:
         self._consent_timer = self.mux.timers.call_later(consent.delay(now), self._consent_due)
@@ -417,7 +459,8 @@ class IceAgent:
             self.observer.failed("consent expired: the peer answers no ICE checks any more")
             return
         unanswered = consent.is_waiting
-        self.mux.send(consent.path, consent.check(now))
+        if self._has_path:
+            self.mux.send(consent.path, consent.check(now))
         self._schedule_consent(consent, now)
         if unanswered and self._roaming.suspect(None, now):
             self._step()
@@ -433,7 +476,7 @@ class IceAgent:
         for timer in (self._consent_timer, self._step_timer):
             if timer is not None:
                 timer.cancel()
-        if self._consent is not None and self.mux.selected.get(self._consent.path) is self:
+        if self._consent is not None and self._has_path:
             self.mux.deselect(self._consent.path)
         self._consent = self._consent_timer = self._step_timer = None
 
@@ -594,6 +637,20 @@ class _Connection(aioice.Connection):
                 if item.type in _SIGNALED_TYPES or (item.host, item.port) != remote
             ]
 
+    def check_back(
+        self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol
+    ) -> None:
+        """Take a request as `request_received` does, but do not answer it."""
+        if self._early_checks_done:
+            self.check_incoming(message, addr, protocol)
+        else:
+            self._early_checks.append((message, addr, protocol))
+
+    def forget_nomination(self) -> None:
+        """The pair that was nominated is of no use any more, unless it is nominated again."""
+        self._nominated.pop(_COMPONENT, None)
+        self._selected = None
+
     def nominate(self, path: Path) -> None:
         """Check a path once more, whatever came of it before; media takes it when it answers. aioice itself
         would do so only for a pair that it has not checked yet."""
@@ -623,7 +680,7 @@ class _Connection(aioice.Connection):
         await asyncio.sleep(0)
         for path in self.agent.newcomers:
             pair = self._pair_at(path)
-            if pair is not None and pair.state is CandidatePair.State.IN_PROGRESS:
+            if pair is not None and pair.state in _UNFINISHED:
                 self.nominate(path)
         self.agent.newcomers.clear()
 

@@ -6,6 +6,7 @@ is the relay that has to notice, and to nominate another path, long before conse
 
     state       leaves it when                                              to
     WATCHING    a check comes by another path, or ours was not answered     PROBING
+    any state   another connection has the selected path                    MOVING
     PROBING     the selected path answers                                   WATCHING
     PROBING     PROBES in a row are not answered                            MOVING
     MOVING      the selected path answers, or another one is selected       WATCHING
@@ -122,9 +123,7 @@ class Roaming:
             if self._probes < PROBES:
                 self._probes += 1
                 return Step.PROBE
-            # The one heard last is where the peer is, most likely.
-            others = [path for path in reversed(self._heard) if path != self.selected]
-            self._state, self._rivals = _State.MOVING, others * ROUNDS
+            self.lose()
         if self._state is not _State.MOVING:
             return Step.REST
         if self._rivals:
@@ -132,6 +131,12 @@ class Roaming:
             return Step.NOMINATE
         self._state = _State.LOST
         return Step.GIVE_UP
+
+    def lose(self) -> None:
+        """The selected path leads to the peer no more: the others are to be tried."""
+        # The one heard last is where the peer is, most likely.
+        others = [path for path in reversed(self._heard) if path != self.selected]
+        self._state, self._rivals = _State.MOVING, others * ROUNDS
 
     def answered(self, now: float) -> None:
         """The selected path is alive."""

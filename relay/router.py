@@ -30,12 +30,14 @@ logger = logging.getLogger(__name__)
 
 
 class Endpoint(Protocol):
-    """Who takes DTLS and RTCP of the paths that are bound to it. reports_wait: whether nothing urgent comes
-    behind a report."""
+    """Who takes DTLS and RTCP of the paths that are bound to it. path_taken: one of them is somebody else's
+    from now on. reports_wait: whether nothing urgent comes behind a report."""
 
     def receive_dtls(self, path: Path, datagram: bytes) -> None: ...
 
     def receive_rtcp(self, path: Path, datagram: bytes, arrival: float) -> None: ...
+
+    def path_taken(self, path: Path) -> None: ...
 
     @property
     def reports_wait(self) -> bool: ...
@@ -72,9 +74,11 @@ class Router:
     def bind(self, path: Path, endpoint: Endpoint) -> None:
         """Give what comes by `path` to `endpoint`, whoever had it before: an address translator gives one
         client's port to another, once the first is gone."""
-        if self.bindings.get(path) not in (None, endpoint):
-            self.plane.unbind(path)
+        before = self.bindings.get(path)
         self.bindings[path] = endpoint
+        if before is not None and before is not endpoint:
+            self.plane.unbind(path)
+            before.path_taken(path)
 
     def unbind(self, path: Path, endpoint: Endpoint) -> None:
         """Undo `bind`, unless another endpoint has the path by now."""

@@ -348,18 +348,28 @@ class Transport:
         if len(self._rtcp_ssrcs) > MAX_RTCP_SOURCES and self._rtcp_in is not None:
             self._rtcp_in.forget(self._rtcp_ssrcs.pop(0))
 
-    def _path_validated(self, path: Path) -> None:
-        if self.state is ConnectionState.CLOSED:
-            return
+    def _path_validated(self, path: Path) -> bool:
         # Who can write other people's addresses on a check proves nothing by it. A path that somebody has
         # is given away only once an answer came by it (`_path_selected`).
-        if path not in self._router.bindings:
+        if path not in self._router.bindings and self.state is not ConnectionState.CLOSED:
             self._take(path)
+        return self._router.bindings.get(path) is self
 
     def _take(self, path: Path) -> None:
         self._router.bind(path, self)
         self.paths[path] = None
         self._observer.validated(path)
+
+    def path_taken(self, path: Path) -> None:
+        """Somebody else answered by a path of ours, so our peer is not there: nothing is sent by it from
+        now on (RFC 7675 §5.1: who gets it has not consented)."""
+        self.paths.pop(path, None)
+        if path != self._selected:
+            return
+        self._selected = None
+        self._ice.lose_path()
+        if self.state is ConnectionState.CONNECTED:
+            self._observer.lost()
 
     def _path_forgotten(self, path: Path) -> None:
         if path in self.paths and not self._is_in_use(path):

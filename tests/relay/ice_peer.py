@@ -58,21 +58,23 @@ class Network:
 
 @dataclass
 class Observed:
-    """What an agent told, in order."""
+    """What an agent told, in order. elsewhere: paths that another connection has."""
 
     validated: list[Path] = field(default_factory=list)
     forgotten: list[Path] = field(default_factory=list)
     doubts: int = 0
     selected: list[Path] = field(default_factory=list)
     failures: int = 0
+    elsewhere: set[Path] = field(default_factory=set)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def observer(self) -> IceObserver:
         """What to give to the agent."""
 
-        def tell_validated(path: Path) -> None:
+        def tell_validated(path: Path) -> bool:
             self.validated.append(path)
             self.changed.set()
+            return path not in self.elsewhere
 
         def tell_selected(path: Path) -> None:
             self.selected.append(path)

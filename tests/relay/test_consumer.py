@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from relay import (
     InvalidStateError,
     Publisher,
     Relay,
+    RtpParameters,
 )
 from relay.rtcp import (
     MAX_NACK_SEQUENCES,
@@ -121,6 +123,33 @@ class TestSwitch:
         with pytest.raises(InvalidStateError, match="consumer is closed"):
             consumer.switch(publisher)
         assert publisher.consumers == set()
+
+
+async def test_nothing_is_sent_again_while_there_is_no_path(
+    relay: Relay, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = relay.create_consumer(publisher)
+    listener = LightPeer(consumer)
+    await listener.connect()
+    asked: list[int] = []
+
+    def retransmit(_: object, sequences: list[int]) -> int:
+        asked.extend(sequences)
+        return 0
+
+    transport = consumer._transport
+    assert transport._remote is not None
+    assert transport._selected is not None
+    remote = replace(transport._remote, rtp=RtpParameters(nack=True))
+    monkeypatch.setattr(transport, "_remote", remote)
+    monkeypatch.setattr(relay._router.plane, "retransmit", retransmit)
+    consumer._receive_rtcp([Nack(1, consumer.ssrc, (5,))], 1.0)
+    consumer._path_lost()
+    consumer._receive_rtcp([Nack(1, consumer.ssrc, (6,))], 1.0)
+    consumer._path_selected(transport._selected)
+    consumer._receive_rtcp([Nack(1, consumer.ssrc, (7,))], 1.0)
+    assert asked == [5, 7]
+    await listener.close()
 
 
 async def test_a_datagram_of_many_reports_costs_as_much_as_one(

@@ -253,6 +253,32 @@ class TestConnectivity:
         ((path, _),) = network.sent
         assert path == Path(second, REMOTE)
 
+    @pytest.mark.parametrize("early", [False, True])
+    async def test_a_check_by_somebody_elses_path_is_answered_once_that_is_ours(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed, early: bool
+    ) -> None:
+        # Else the peer would speak DTLS, and the other connection get it.
+        observed.elsewhere.add(PATH)
+        peer.answering = False
+        if early:
+            peer.check()
+        agent.start(PEER_PARAMETERS)
+        await asyncio.sleep(0)
+        peer.check()
+        peer.check()
+        await until(lambda: bool(peer.requests))
+        assert peer.responses == []
+        request = peer.request()
+        peer.send(bytes(request))
+        peer.send(bytes(peer.answer(peer.requests[-1])))
+        await observed.until_selected(PATH)
+        await until(lambda: bool(peer.responses))
+        assert [one.transaction_id for one in peer.responses] == [request.transaction_id]
+        assert peer.responses[0].attributes["XOR-MAPPED-ADDRESS"] == tuple(REMOTE)
+        observed.elsewhere.clear()
+        peer.check()
+        await until(lambda: len(peer.responses) == 2)
+
     async def test_ipv6(self, network: Network, observed: Observed) -> None:
         agent = network.mux.create_agent([LOCAL, LOCAL_6], observed.observer())
         Peer(network, agent, REMOTE_6)
@@ -1040,6 +1066,28 @@ class TestRoaming:
         slow.answering, peer.answering = True, False
         slow.check()
         await observed.until_selected(Path(LOCAL, slow.address))
+
+    async def test_a_path_whose_check_was_about_to_begin_at_the_end_of_the_first_ones(
+        self,
+        network: Network,
+        agent: IceAgent,
+        peer: Peer,
+        observed: Observed,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        moved = Peer(network, agent, Address("203.0.113.9", 6_000))
+        is_needed = agent._connection._check_periodic
+
+        def look() -> bool:
+            if is_needed():
+                return True
+            moved.check()  # and in this very turn aioice cancels what is running
+            return False
+
+        monkeypatch.setattr(agent._connection, "_check_periodic", look)
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected(Path(LOCAL, moved.address))
 
     async def test_a_peer_that_answers_nowhere_is_doubted_and_believed_again(
         self, peer: Peer, moved: Peer, observed: Observed, agent: IceAgent

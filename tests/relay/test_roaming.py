@@ -109,6 +109,16 @@ def test_who_was_given_up_and_shows_up_elsewhere_is_followed_at_once(roaming: Ro
     assert roaming.step() is Step.GIVE_UP
 
 
+@pytest.mark.parametrize("doubtful", [False, True])
+def test_a_path_that_is_taken_gives_way_at_once(roaming: Roaming, doubtful: bool) -> None:
+    if doubtful:
+        roaming.suspect(None, 5.0)
+    roaming.lose()
+    assert roaming.is_searching
+    assert _steps(roaming, ROUNDS + 2) == [Step.NOMINATE] * ROUNDS + [Step.GIVE_UP, Step.REST]
+    assert roaming.rival == B
+
+
 def test_paths_are_bounded() -> None:
     roaming = Roaming()
     for number in range(MAX_PATHS):

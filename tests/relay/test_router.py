@@ -25,6 +25,7 @@ class Taker:
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, Path, bytes]] = []
+        self.lost: list[Path] = []
 
     def receive_dtls(self, path: Path, datagram: bytes) -> None:
         self.taken.append(("dtls", path, datagram))
@@ -33,6 +34,9 @@ class Taker:
 
     def receive_rtcp(self, path: Path, datagram: bytes, arrival: float) -> None:
         self.taken.append(("rtcp", path, datagram))
+
+    def path_taken(self, path: Path) -> None:
+        self.lost.append(path)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +80,11 @@ def test_the_latest_binding_wins() -> None:
     network, first, second = FakeNetwork(), Taker(), Taker()
     network.router.bind(PATH, first)
     network.router.bind(PATH, second)
+    assert first.lost == [PATH]
+    network.router.bind(PATH, second)
     network.router.unbind(PATH, first)  # it has lost the path: nothing happens
     network.receive(PATH, DTLS)
+    assert second.lost == []
     assert first.taken == []
     assert len(second.taken) == 1
     network.router.unbind(PATH, second)

@@ -290,6 +290,16 @@ class TestDtls:
         assert network.router.drops[DropReason.RATE_LIMITED] >= DTLS_BURST
 
 
+class Hasty(DtlsPeer):
+    """Speaks DTLS in the moment in which a check of its own is answered."""
+
+    def receive(self, path: Path, datagram: bytes) -> None:
+        """Take what the relay sent."""
+        super().receive(path, datagram)
+        if self.responses and self.dtls is None:
+            self.speak_dtls(local=path.local)
+
+
 class TestPaths:
     async def test_a_second_one_is_validated_and_selected(
         self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
@@ -336,6 +346,119 @@ class TestPaths:
         assert network.plane.sent == []
         assert network.router.bindings == {PATH: other}
         other.close()
+
+    @pytest.mark.parametrize("greeted", [False, True])
+    async def test_a_handshake_waits_until_the_path_is_its_own(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, greeted: bool
+    ) -> None:
+        """Somebody passed ICE, perhaps said hello, and vanished; who has the port then speaks DTLS as soon
+        as ICE lets it, and that is before our own check was answered."""
+        transport.connect(peer.parameters())
+        await asyncio.sleep(0)
+        peer.check()
+        await until(lambda: transport._selected is not None)
+        del network.peers[REMOTE]
+        if greeted:
+            peer.speak_dtls()
+        other = Transport(network.router, (LOCAL,), 0x5678, Recorder().observer())
+        newcomer = Hasty(network, other)
+        newcomer.answering = False
+        other.connect(newcomer.parameters())
+        await asyncio.sleep(0)
+        newcomer.check()
+        await until(lambda: newcomer.requests)
+        assert network.router.bindings[PATH] is transport
+        newcomer.send(bytes(newcomer.answer(newcomer.requests[-1])))
+        await until(lambda: other.state is ConnectionState.CONNECTED)
+        assert transport.state is ConnectionState.CONNECTING
+        other.close()
+
+    async def test_one_that_is_taken_is_used_no_more(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        await connect(transport, peer)
+        other = await self._take(network)
+        assert recorder.lost == 1
+        assert transport.state is ConnectionState.CONNECTED
+        assert transport.paths == {}
+        assert transport.is_doubtful
+        await until(lambda: recorder.doubts == 1)
+        other.close()
+        network.plane.sent.clear()
+        transport.send_rtcp([ReceiverReport(0x1234)])
+        assert network.plane.sent == []
+
+    async def test_who_lost_one_comes_by_another(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        await connect(transport, peer)
+        other = await self._take(network)
+        moved = DtlsPeer(network, transport, ELSEWHERE.remote)
+        moved.check()
+        await until(lambda: recorder.selected == [ELSEWHERE])
+        assert not transport.is_doubtful
+        assert network.router.bindings == {PATH: other, ELSEWHERE: transport}
+        transport.send_rtcp([ReceiverReport(0x1234)])
+        assert network.plane.sent[-1][0] == ELSEWHERE
+        other.close()
+
+    async def test_who_lost_one_goes_by_one_that_is_known(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        await connect(transport, peer)
+        moved = DtlsPeer(network, transport, ELSEWHERE.remote)
+        moved.check()
+        await until(lambda: recorder.selected == [ELSEWHERE])
+        DtlsPeer(network, transport)  # is at the first one, still
+        other = await self._take(network, ELSEWHERE.remote)
+        assert recorder.lost == 1
+        await until(lambda: recorder.selected == [ELSEWHERE, PATH])
+        other.close()
+
+    async def test_who_lost_one_may_have_it_back(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        await connect(transport, peer)
+        other = await self._take(network)
+        back = DtlsPeer(network, transport)
+        back.check()
+        await until(lambda: recorder.selected == [PATH])
+        assert network.router.bindings == {PATH: transport}
+        assert other._selected is None
+        other.close()
+        assert network.router.bindings == {PATH: transport}
+
+    async def test_who_lost_one_asks_for_consent_no_more_and_fails_in_the_end(
+        self,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+        recorder: Recorder,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("relay.consent.INTERVAL", 0.01)
+        monkeypatch.setattr("relay.consent.EXPIRY", 0.3)
+        network.router.timers.step = 0.002
+        await connect(transport, peer)
+        other = await self._take(network)
+        requests = network.plane.peers[REMOTE].requests
+        requests.clear()
+        await until(lambda: recorder.failures)
+        assert "consent" in recorder.failures[0]
+        ours = transport.ice_parameters.username_fragment
+        assert requests  # of the other one
+        assert not [one for one in requests if ours in one.attributes["USERNAME"]]
+        other.close()
+
+    async def _take(self, network: FakeNetwork, address: Address = REMOTE) -> Transport:
+        """Another connection, whose peer is where somebody else was."""
+        other = Transport(network.router, (LOCAL,), 0x5678, Recorder().observer())
+        newcomer = DtlsPeer(network, other, address)
+        other.connect(newcomer.parameters())
+        await asyncio.sleep(0)
+        newcomer.check()
+        await until(lambda: network.router.bindings[Path(LOCAL, address)] is other)
+        return other
 
     async def test_a_handshake_is_repeated_to_nobody_else(
         self,

@@ -32,7 +32,7 @@ def run(data: bytes) -> None:
     async def course() -> None:
         mux = IceMux(lambda path, datagram: None, lambda reason: None, TimerGrid())
         observer = IceObserver(
-            lambda path: None,
+            lambda path: True,
             lambda path: None,
             lambda why: None,
             lambda path: None,

@@ -63,8 +63,13 @@ class _World:
 
     def _create(self) -> IceAgent:
         self.validated.clear()
+
+        def validate(path: Path) -> bool:
+            self.validated.add(path)
+            return True
+
         observer = IceObserver(
-            self.validated.add,
+            validate,
             lambda path: None,
             lambda why: None,
             self.validated.discard,
