@@ -13,8 +13,6 @@
 
 enum { SENDER_REPORT = 200, RECEIVER_REPORT = 201 }; /* RFC 3550 §6.4 */
 
-static void count(counter *value) { atomic_fetch_add_explicit(value, 1, memory_order_relaxed); }
-
 static void send_answer(struct port *port, const struct sockaddr_storage *name,
                         const unsigned char *answer, size_t length)
 {
@@ -28,8 +26,8 @@ static void send_answer(struct port *port, const struct sockaddr_storage *name,
     if (!error)
         return;
     bool full = error == EAGAIN || error == ENOBUFS; /* as in relay/udp.py */
-    count(full ? &thread->answers_blocked : &thread->answers_refused);
-    count(&thread->send_errors[error < ERROR_COUNT ? error : 0]);
+    count(full ? &thread->answers_blocked : &thread->answers_refused, 1);
+    count(&thread->send_errors[error < ERROR_COUNT ? error : 0], 1);
 }
 
 /* Whether a settled peer's datagram is a Binding success response, or RTCP that begins with a report. */
@@ -93,7 +91,7 @@ enum drop_reason control_take(struct port *port, const unsigned char *data, size
         responder ? responder_answer(responder, name, data, length, arrival, answer) : 0;
     if (!answer_length)
         return hand_up(port, data, length, name, arrival, responder && may_wait(responder, data));
-    count(&port->thread->answered);
+    count(&port->thread->answered, 1);
     send_answer(port, name, answer, answer_length);
     return NOT_DROPPED;
 }

@@ -87,6 +87,28 @@ struct srtp_api {
 
 typedef atomic_uint_fast64_t counter; /* written by one thread, read by any */
 
+static inline void count(counter *value, uint64_t more)
+{
+    atomic_fetch_add_explicit(value, more, memory_order_relaxed);
+}
+
+static inline uint32_t read32(const unsigned char *data)
+{
+    return (uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3];
+}
+
+static inline void write16(unsigned char *data, uint32_t value)
+{
+    data[0] = (unsigned char)(value >> 8);
+    data[1] = (unsigned char)value;
+}
+
+static inline void write32(unsigned char *data, uint32_t value)
+{
+    write16(data, value >> 16);
+    write16(data + 2, value);
+}
+
 struct timeline { /* relay/sequence.py: Timeline */
     bool joined;
     int64_t highest, floor, source_highest, sequence_offset;
@@ -322,12 +344,22 @@ struct missing {
     uint16_t sequences[MISSING_WINDOW];
 };
 struct missing source_missing(struct source *source, struct thread **threads);
+/* An authentic packet of a source came under this SSRC; beyond MAX_SSRCS libsrtp forgets the oldest. */
+void source_admit(struct source *source, uint32_t ssrc, const struct srtp_api *srtp);
+/* A source's sound comes under another SSRC from now on, or for the first time. */
+void source_begin(struct source *source, uint32_t ssrc, uint16_t sequence, uint32_t timestamp,
+                  double now);
 /* Before a source is freed, which no sink follows any more: leave every table. */
 void source_forget(struct source *source, struct thread **threads, unsigned count);
 
 /* One datagram that lies at `data` with room for SLOT_SIZE bytes; the caller has locked the thread. */
 void port_take(struct port *port, unsigned char *data, size_t length,
                const struct sockaddr_storage *name, double arrival);
+/* Copy a plain packet to every sink of a leg, under the sinks' own numbers, into the batches of their ports. */
+void leg_fan_out(struct thread *thread, struct leg *leg, const struct packet *packet);
+/* The same of a packet that went under this number of the sink's own; whether it is there. */
+bool sink_send_again(struct sink *sink, uint16_t number);
+/* Send what lies in the batches. */
 void thread_flush(struct thread *thread);
 
 /* Fan out the oldest packet from another thread, which came at `arrival`; false when there is none. */

@@ -37,12 +37,6 @@ struct responder *responder_new(const unsigned char *password, size_t password_l
     return responder;
 }
 
-static void write16(unsigned char *data, size_t value)
-{
-    data[0] = (unsigned char)(value >> 8);
-    data[1] = (unsigned char)value;
-}
-
 /* CRC-32 (ITU-T V.42) with the mask of FINGERPRINT (RFC 8489 §14.7), four bits at a time. */
 static uint32_t fingerprint(const unsigned char *data, size_t length)
 {
@@ -60,15 +54,14 @@ static uint32_t fingerprint(const unsigned char *data, size_t length)
 /* Put MESSAGE-INTEGRITY and FINGERPRINT behind the `length` bytes of a message; its length then. */
 static size_t seal(const struct hmac_key *key, unsigned char *message, size_t length)
 {
-    write16(message + 2, length + INTEGRITY - HEADER);
+    write16(message + 2, (uint32_t)(length + INTEGRITY - HEADER));
     memcpy(message + length, INTEGRITY_HEAD, sizeof INTEGRITY_HEAD);
     hmac_sha1(key, message, length, message + length + sizeof INTEGRITY_HEAD);
     length += INTEGRITY;
     write16(message + 2, length + FINGERPRINT - HEADER);
     uint32_t checksum = fingerprint(message, length);
     memcpy(message + length, FINGERPRINT_HEAD, sizeof FINGERPRINT_HEAD);
-    write16(message + length + 4, checksum >> 16);
-    write16(message + length + 6, checksum & 0xFFFF);
+    write32(message + length + 4, checksum);
     return length + FINGERPRINT;
 }
 

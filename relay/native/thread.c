@@ -161,10 +161,8 @@ static void add_latency(struct thread *thread, double passed) /* relay/latency.p
     double octaves = passed > 1e-6 ? log2(passed / 1e-6) : 0;
     size_t bucket = (size_t)(octaves * 8);
     uint64_t nanoseconds = (uint64_t)(passed * 1e9);
-    atomic_fetch_add_explicit(
-        &thread->latency[bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1], 1,
-        memory_order_relaxed);
-    atomic_fetch_add_explicit(&thread->latency_nanoseconds, nanoseconds, memory_order_relaxed);
+    count(&thread->latency[bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1], 1);
+    count(&thread->latency_nanoseconds, nanoseconds);
     if (nanoseconds > atomic_load_explicit(&thread->latency_maximum, memory_order_relaxed))
         atomic_store_explicit(&thread->latency_maximum, nanoseconds, memory_order_relaxed);
 }
@@ -198,8 +196,7 @@ static void finish_batch(struct thread *thread, double oldest, uint64_t before)
 
 static void count_receive_error(struct thread *thread, int error)
 {
-    atomic_fetch_add_explicit(&thread->receive_errors[error < ERROR_COUNT ? error : 0], 1,
-                              memory_order_relaxed);
+    count(&thread->receive_errors[error < ERROR_COUNT ? error : 0], 1);
 }
 
 /* A port's call failed: after a few in a row it is left alone for a while, lest we do nothing else. */

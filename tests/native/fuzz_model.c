@@ -12,11 +12,6 @@ struct world *world_current;
 
 static uint16_t read16(const unsigned char *data) { return (uint16_t)(data[0] << 8 | data[1]); }
 
-static uint32_t read32(const unsigned char *data)
-{
-    return (uint32_t)read16(data) << 16 | read16(data + 2);
-}
-
 static bool is_ahead(uint16_t sequence, uint16_t of)
 {
     return (int16_t)(uint16_t)(sequence - of) > 0;

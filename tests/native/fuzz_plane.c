@@ -44,12 +44,6 @@ static uint32_t take32(struct input *input)
     return high << 16 | take16(input);
 }
 
-static void write32(unsigned char *data, uint32_t value)
-{
-    for (unsigned i = 0; i < 4; i++)
-        data[i] = (unsigned char)(value >> (24 - 8 * i));
-}
-
 /* What speaks from an address; it goes on from packet to packet. */
 struct mouth {
     uint16_t sequence;

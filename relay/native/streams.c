@@ -1,0 +1,182 @@
+/* Sources and sinks, as Python edits them and asks for them; relay/source.py and relay/sink.py explain them. */
+
+#include "plane.h"
+#include "sequence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Lock the threads of a source and of a sink, in the order of their indices. */
+static void lock_both(struct thread **threads, unsigned a, unsigned b)
+{
+    thread_lock(threads[a < b ? a : b]);
+    if (a != b)
+        thread_lock(threads[a < b ? b : a]);
+}
+
+static void unlock_both(struct thread **threads, unsigned a, unsigned b)
+{
+    thread_unlock(threads[a]);
+    if (a != b)
+        thread_unlock(threads[b]);
+}
+
+bool sink_attach(struct sink *sink, struct source *source, double now, struct thread **threads)
+{
+    sink_detach(sink, threads);
+    unsigned own = sink->port->thread->index;
+    struct leg *leg = &source->legs[own];
+    const struct timeline *timeline = &source->timeline;
+    struct history *history = sink->nack && !source->history ? history_new() : NULL;
+    bool attached = !sink->nack || source->history || history;
+    lock_both(threads, source->home, own);
+    if (history)
+        source->history = history;
+    if (attached && leg->count == leg->capacity) {
+        size_t capacity = leg->capacity ? 2 * leg->capacity : 8;
+        struct sink **sinks = realloc(leg->sinks, capacity * sizeof *sinks);
+        attached = sinks != NULL;
+        if (attached) {
+            leg->sinks = sinks;
+            leg->capacity = capacity;
+        }
+    }
+    if (attached) {
+        sink->source = source;
+        sink->edge = sink->reached = sink->first = timeline->highest;
+        sink->sequence_offset = sink->sequence - timeline->highest;
+        sink->timestamp_offset = sink->timestamp + (sink->begun ? ticks(now - sink->at) : 0) -
+                                 timeline->timestamp - ticks(now - timeline->at);
+        sink->fresh = true;
+        sink->position = leg->count;
+        leg->sinks[leg->count++] = sink;
+        atomic_store(&leg->size, (unsigned)leg->count);
+    }
+    unlock_both(threads, source->home, own);
+    return attached;
+}
+
+void sink_detach(struct sink *sink, struct thread **threads)
+{
+    struct source *source = sink->source;
+    if (!source)
+        return;
+    unsigned own = sink->port->thread->index;
+    lock_both(threads, source->home, own);
+    struct leg *leg = &source->legs[own];
+    struct sink *last = leg->sinks[--leg->count];
+    leg->sinks[sink->position] = last;
+    last->position = sink->position;
+    atomic_store(&leg->size, (unsigned)leg->count);
+    if (!sink->fresh) {
+        /* Not the timeline's latest: that may still be in the inbox of our thread. */
+        sink->sequence = sink->reached + sink->sequence_offset;
+        sink->timestamp = sink->sent_timestamp;
+        sink->at = sink->sent_at;
+        sink->begun = true;
+    }
+    sink->source = NULL;
+    unlock_both(threads, source->home, own);
+}
+
+unsigned sink_retransmit(struct sink *sink, const uint16_t *sequences, unsigned count,
+                         struct thread **threads)
+{
+    struct source *source = sink->source;
+    if (!source || !sink->nack)
+        return 0;
+    unsigned own = sink->port->thread->index, there = 0;
+    lock_both(threads, source->home, own);
+    for (unsigned i = 0; i < count && !sink->fresh; i++)
+        there += sink_send_again(sink, sequences[i]);
+    if (source->home != own)
+        thread_unlock(threads[source->home]); /* which need not wait for the system */
+    thread_flush(threads[own]);
+    thread_unlock(threads[own]);
+    return there;
+}
+
+/* Forget a source's packets that wait for a thread; it may just be working on one. */
+static void forget_inbox(const struct source *source, struct thread *thread)
+{
+    thread_lock(thread);
+    pthread_mutex_lock(&thread->inbox_mutex);
+    for (unsigned i = thread->inbox_tail; i != thread->inbox_head; i++)
+        if (thread->inbox[i % INBOX_RING].source == source)
+            thread->inbox[i % INBOX_RING].source = NULL;
+    pthread_mutex_unlock(&thread->inbox_mutex);
+    thread_unlock(thread);
+}
+
+void source_forget(struct source *source, struct thread **threads, unsigned thread_count)
+{
+    struct thread *home = threads[source->home];
+    thread_lock(home);
+    for (unsigned p = 0; p < home->port_count && source->references; p++)
+        port_forget(home->ports[p], source);
+    if (source->contender.stage)
+        stage_leave(&source->contender);
+    thread_unlock(home);
+    for (unsigned t = 0; t < thread_count; t++) {
+        forget_inbox(source, threads[t]);
+        free(source->legs[t].sinks);
+    }
+    free(source->history);
+}
+
+/* ---- what a source has come to ---- */
+
+void source_admit(struct source *source, uint32_t ssrc, const struct srtp_api *srtp)
+{
+    for (unsigned i = 0; i < source->ssrc_count; i++)
+        if (source->ssrcs[i] == ssrc)
+            return;
+    if (source->ssrc_count == MAX_SSRCS) {
+        unsigned oldest = source->ssrcs[0] == source->ssrc ? 1 : 0; /* never the one in use */
+        srtp->remove_stream(source->srtp, htonl(source->ssrcs[oldest]));
+        memmove(source->ssrcs + oldest, source->ssrcs + oldest + 1,
+                (MAX_SSRCS - 1 - oldest) * sizeof *source->ssrcs);
+        source->ssrc_count--;
+    }
+    source->ssrcs[source->ssrc_count++] = ssrc;
+}
+
+void source_begin(struct source *source, uint32_t ssrc, uint16_t sequence, uint32_t timestamp,
+                  double now)
+{
+    source->lost_before += reception_lost(&source->reception);
+    source->reception =
+        (struct reception){.base = sequence, .highest = sequence, .gaps = source->reception.gaps};
+    timeline_restart(&source->timeline, timestamp, now);
+    source->left = source->ssrc;
+    source->has_left = source->has_ssrc;
+    source->began = now;
+    source->ssrc = ssrc;
+    source->has_ssrc = true;
+}
+
+uint64_t gap_take(struct thread *thread)
+{
+    unsigned tail = atomic_load_explicit(&thread->gap_tail, memory_order_relaxed);
+    if (tail == atomic_load_explicit(&thread->gap_head, memory_order_acquire))
+        return 0;
+    uint64_t number = thread->gaps[tail % GAP_RING];
+    atomic_store_explicit(&thread->gap_tail, tail + 1, memory_order_release);
+    return number;
+}
+
+struct missing source_missing(struct source *source, struct thread **threads)
+{
+    const struct timeline *timeline = &source->timeline;
+    thread_lock(threads[source->home]);
+    struct missing missing = {.has_ssrc = source->has_ssrc, .ssrc = source->ssrc};
+    source->gap_told = false;
+    int64_t sequence = timeline->highest - MISSING_WINDOW;
+    if (sequence < timeline->floor)
+        sequence = timeline->floor;
+    for (; source->history && timeline->joined && sequence < timeline->highest; sequence++)
+        if (!history_holds(source->history, sequence))
+            missing.sequences[missing.count++] = (uint16_t)(sequence - timeline->sequence_offset);
+    thread_unlock(threads[source->home]);
+    return missing;
+}
