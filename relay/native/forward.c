@@ -75,7 +75,7 @@ static enum drop_reason put_out(struct thread *thread, struct source *source,
     for (unsigned t = 0; t < thread->thread_count; t++) {
         struct leg *leg = &source->legs[t];
         unsigned sinks = atomic_load_explicit(&leg->size, memory_order_relaxed);
-        if (t == thread->index)
+        if (sinks && t == thread->index)
             leg_fan_out(thread, leg, packet);
         else if (sinks)
             post(thread, thread->threads[t], source, packet, sinks);
