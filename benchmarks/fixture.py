@@ -14,9 +14,9 @@ from typing import Any
 
 from relay import PlaneKind
 from relay.address import Address, Path, pack_sockaddr
-from relay.forward import PythonPlane
 from relay.native import NativePlane
 from relay.plane import MediaPlane
+from relay.python_plane import PythonPlane
 from relay.srtp import PROFILES, SrtpContext, SrtpKeys
 
 from . import cpu

@@ -23,7 +23,7 @@ from functools import partial
 
 from relay import PlaneKind
 from relay.address import Address, Path, pack_sockaddr
-from relay.forward import PythonPlane
+from relay.python_plane import PythonPlane
 from relay.srtp import SrtpContext, ffi, protect, unprotect
 from relay.udp import RECEIVE_BATCH, SLOT_SIZE, SendBatch, native_sockaddr, open_socket
 

@@ -31,7 +31,10 @@ _RELAY = Path(__file__).parents[1] / "relay" / "native"
 _SOURCES = {
     "floor": [_HERE / "floor.c"],
     "load": [_HERE / "load.c"],
-    "stages": [_HERE / "stages.c", *sorted(set(_RELAY.glob("*.c")) - set(_RELAY.glob("module*.c")))],
+    "stages": [
+        _HERE / "stages.c",
+        *sorted(set(_RELAY.glob("*.c")) - set(_RELAY.glob("module*.c"))),
+    ],
 }
 _FLAGS = ["-std=gnu11", "-O3", "-shared", "-fPIC", "-pthread", "-Wno-missing-field-initializers"]
 

@@ -1,413 +1,98 @@
-"""The hot path: from a readable socket to every consumer, without a task, a queue or an await.
+"""The hot path: what a protected packet goes through, without a task, a queue or an await.
 
-    recvmmsg -> two bytes tell the protocol -> RTP of a known address: unprotect -> read the header once
-    -> publisher's statistics -> timeline -> for each consumer: copy, write three numbers, protect
-    (streams.py) -> sendmmsg
+    unprotect -> read the header once, bring odd packets into plain form (rtp.py) -> publisher's statistics
+    -> muted? loud enough? -> timeline (sequence.py)
+    -> for each consumer: copy, write three numbers, protect -> sendmmsg (fan.py)
 
-Everything else (STUN, DTLS, RTCP, noise) goes up to `control`. Nothing that a network can send raises
-here: packets are forwarded, or counted under a `DropReason`.
+Nothing that a network can send raises here: packets are forwarded, or dropped for a `DropReason`.
 
-This module is the reference for its native twin, and can be read in five minutes.
-`plane.py` is what the rest of the relay sees of it.
+This module is the reference for its native twin (`native/forward.c`), and can be read in five minutes.
+`python_plane.py` has the sockets and tables around it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable, Sequence
-from time import monotonic
+from collections.abc import Sequence
 
-from .address import Address, Path, pack_sockaddr, unpack_sockaddr
 from .faults import error_name
-from .latency import LatencyHistogram
 from .levels import POWER
-from .loudest import Stage
 from .parameters import OPUS_CLOCK_RATE, OPUS_PAYLOAD_TYPE, RED_PAYLOAD_TYPE
-from .plane import Control, PlaneCounters
-from .plane import Sink as AnySink
-from .plane import Source as AnySource
 from .red import RedPacket, parse_red, recovered, unwrap
-from .responder import Responder
 from .rtp import FIXED_HEADER_LENGTH, RtpError, plain
-from .srtp import SrtpKeys, drop_reason, ffi, protect, unprotect
+from .sink import Sink
+from .source import Source
+from .srtp import drop_reason, ffi, protect, unprotect
 from .stats import DropReason
-from .streams import Sink, Source
-from .udp import (
-    FAILURES_BEFORE_PAUSE,
-    MAX_DATAGRAM,
-    RECEIVE_BATCH,
-    SLOT_SIZE,
-    MissedDatagrams,
-    ReceiveBatch,
-    SendBatch,
-    native_sockaddr,
-    open_socket,
-    pause_after,
-    unsent_reason,
-)
-
-MAX_ROUNDS = 4
-"""Batches that one wake-up may take, so that a flood leaves the event loop its turn."""
-
-MAX_SHARE = 0.05
-"""Seconds for which it may take more when everything else took as long since the last time: a loop that
-thousands of clients keep busy with their messages would let the socket's buffer overflow."""
+from .udp import SLOT_SIZE, ReceiveBatch, SendBatch
 
 _HEADER = struct.Struct("!BBHII")
-_AUDIO_LEVEL_ONLY = b"\xbe\xde\x00\x01"
+_AUDIO_LEVEL_ONLY = b"\xbe\xde\x00\x01\x10"
 _PLAIN, _PLAIN_WITH_EXTENSION = 0x80, 0x90
 _MARKER = 0x80
 
-
-class Port:
-    """One socket, the sources and the settled peers behind it, and the memory of what it receives."""
-
-    def __init__(self, udp: socket.socket) -> None:
-        self.socket = udp
-        self.descriptor = udp.fileno()
-        self.local = Address(*udp.getsockname()[:2])
-        self.sources: dict[bytes, Source] = {}
-        self.responders: dict[bytes, Responder] = {}
-        self.incoming = ReceiveBatch(udp.family)
-        self.failures = 0  # to receive, one after the other
+_Cut = tuple[memoryview, int, int, int, RedPacket | None]
+"""A packet in plain form, its header's length, its sequence number, its timestamp, and its blocks if it is
+RED."""
 
 
-class PythonPlane:
-    """The media plane in plain Python, on the event loop (`plane.MediaPlane`)."""
+class Forwarder:
+    """Forwards, and counts. forwarded: packets that left, retransmitted ones included; recovered: lost ones
+    that were put out from the redundancy of others; drops: of copies; send_errors: by the error's name."""
 
-    def __init__(self, control: Control) -> None:
-        self._control = control
-        self._ports: dict[Address, Port] = {}
+    def __init__(self) -> None:
+        self.forwarded = self.retransmitted = self.recovered = 0
+        self.drops: Counter[DropReason] = Counter()
+        self.send_errors: Counter[str] = Counter()
         self._length = ffi.new("int *")
-        self._drops: Counter[DropReason] = Counter()
-        self._served_at = 0.0
-        self._control_unsent: Counter[DropReason] = Counter()
-        self._latency = LatencyHistogram()
-        self._datagrams_received = 0
-        self._rtp_packets_received = 0
-        self._rtp_packets_accepted = 0
-        self._packets_forwarded = 0
-        self._packets_retransmitted = 0
-        self._packets_recovered = 0
-        self._send_errors: Counter[str] = Counter()
-        self._receive_errors: Counter[str] = Counter()
-        self._missed = MissedDatagrams()
-        self._checks_answered = 0
         self._again = {family: SendBatch(family, 1) for family in (socket.AF_INET, socket.AF_INET6)}
 
-    def open(self, address: Address, thread: int = 0) -> Address:
-        """Open a socket (port 0: any); the address it got. Raises AddressError. There is one thread."""
-        port = Port(open_socket(address))
-        self._ports[port.local] = port
-        self._missed.add(port.socket)
-        asyncio.get_running_loop().add_reader(port.descriptor, self._readable, port)
-        return port.local
-
-    def close(self) -> None:
-        """Close every socket."""
-        self._missed.close()
-        for port in self._ports.values():
-            asyncio.get_running_loop().remove_reader(port.descriptor)
-            port.socket.close()
-        self._ports.clear()
-
-    def send(self, path: Path, datagram: bytes) -> None:
-        """Send one datagram that is not media."""
-        port = self._ports.get(path.local)
-        if port is None:
-            return
-        try:
-            port.socket.sendto(datagram, tuple(path.remote))
-        except OSError as error:
-            self._control_unsent[unsent_reason(error)] += 1
-            self._send_errors[error_name(error.errno or 0)] += 1
-
-    def source(
-        self,
-        keys: SrtpKeys,
-        path: Path,
-        now: float,
-        *,
-        red: bool = False,
-        on_gap: Callable[[], None] | None = None,
-    ) -> Source:
-        """A new source; it gets packets once a path is bound to it."""
-        return Source(keys, now, red=red, on_gap=on_gap)
-
-    def stage(self, seats: int, thread: int = 0) -> Stage:
-        """Seats for sources. There is one thread."""
-        return Stage(seats)
-
-    def bind(self, path: Path, source: AnySource) -> None:
-        """Take RTP that comes by `path` as the source's."""
-        assert isinstance(source, Source)
-        self._ports[path.local].sources[pack_sockaddr(path.remote)] = source
-
-    def unbind(self, path: Path) -> None:
-        """Undo `bind`, if it was done."""
-        port = self._ports.get(path.local)
-        if port is not None:
-            port.sources.pop(pack_sockaddr(path.remote), None)
-
-    def settle(self, path: Path, responder: Responder, *, reports_wait: bool = False) -> None:
-        """Answer the checks that come by `path` and that `responder` knows. Here nothing ever waits."""
-        port = self._ports.get(path.local)
-        if port is not None:
-            name = pack_sockaddr(path.remote)
-            if name in port.responders:
-                responder.budget = port.responders[name].budget
-            port.responders[name] = responder
-
-    def unsettle(self, path: Path, *, known: bool = False) -> None:
-        """Undo `settle`, if it was done. Here is no queue that places are kept in."""
-        port = self._ports.get(path.local)
-        if port is not None:
-            port.responders.pop(pack_sockaddr(path.remote), None)
-
-    def sink(
-        self,
-        keys: SrtpKeys,
-        ssrc: int,
-        path: Path,
-        sequence: int,
-        timestamp: int,
-        *,
-        red: bool = False,
-        nack: bool = False,
-    ) -> Sink:
-        """A new sink, which sends by `path`; its first packet follows `sequence` and `timestamp`."""
-        udp, name = self._ports[path.local].socket, native_sockaddr(path.remote)
-        return Sink(keys, ssrc, udp, name, sequence, timestamp, red=red, nack=nack)
-
-    def direct(self, sink: AnySink, path: Path) -> None:
-        """Send what the sink gets by `path` from now on."""
-        assert isinstance(sink, Sink)
-        sink.direct(self._ports[path.local].socket, native_sockaddr(path.remote))
-
-    def attach(self, sink: AnySink, source: AnySource, now: float) -> None:
-        """Let the sink follow `source` from its next packet on."""
-        assert isinstance(sink, Sink)
-        assert isinstance(source, Source)
-        sink.attach(source, now)
-
-    def retransmit(self, sink: AnySink, sequences: Sequence[int]) -> int:
-        """Send packets once more; how many of them there were."""
-        assert isinstance(sink, Sink)
-        batch, there = self._again[sink.udp.family], 0
-        batch.address(0, sink.name)
-        for sequence in sequences:
-            found = sink.again(sequence, batch.views[0])
-            if found is None:
-                continue
-            there += 1
-            self._length[0], payload = found
-            if protect(sink.handle, batch.packets[0], self._length):
-                self._drops[DropReason.PROTECT_FAILED] += 1
-                continue
-            sink.repeated(payload)
-            self._packets_retransmitted += 1
-            full, failed = batch.send(sink.udp.fileno(), [self._length[0]])
-            self._packets_forwarded += 1 - full - failed
-            if full or failed:
-                self._count_unsent(full, failed, batch.errors)
-        return there
-
-    def inject(self, path: Path, datagram: bytes, arrival: float) -> None:
-        """Take a datagram as if it had come by `path` at `arrival`."""
-        port = self._ports[path.local]
-        batch, length = port.incoming, min(len(datagram), MAX_DATAGRAM)
-        batch.bytes[:length] = datagram[:length]
-        self._datagrams_received += 1
-        size = -1 if len(datagram) > MAX_DATAGRAM else length
-        self._take(port, 0, size, pack_sockaddr(path.remote), arrival)
-
-    def poll(self) -> None:
-        """Nothing waits: the event loop is awake when something comes."""
-
-    def counters(self) -> PlaneCounters:
-        """What happened so far."""
-        return PlaneCounters(
-            datagrams_received=self._datagrams_received,
-            rtp_packets_received=self._rtp_packets_received,
-            rtp_packets_accepted=self._rtp_packets_accepted,
-            packets_forwarded=self._packets_forwarded,
-            forward_latency=self._latency.summary(),
-            drops=dict(self._drops),
-            control_unsent=dict(self._control_unsent),
-            packets_retransmitted=self._packets_retransmitted,
-            packets_recovered=self._packets_recovered,
-            send_errors=dict(self._send_errors),
-            receive_errors=dict(self._receive_errors),
-            datagrams_missed=self._missed.count(),
-            checks_answered=self._checks_answered,
-        )
-
-    def _readable(self, port: Port) -> None:
-        began, rounds = monotonic(), 0
-        end = began + min(began - self._served_at, MAX_SHARE)
-        while self._take_batch(port):
-            rounds += 1
-            if rounds >= MAX_ROUNDS and monotonic() >= end:
-                break
-        self._served_at = monotonic()
-
-    def _take_batch(self, port: Port) -> bool:
-        """Take what the socket has, as far as it fits; whether there may be more."""
-        batch = port.incoming
-        count = batch.receive(port.descriptor)
-        if count < 0:
-            self._receive_failed(port, -count)
-            return False
-        port.failures = 0
-        if not count:
-            return False
-        arrival = monotonic() - batch.age()
-        forwarded = self._packets_forwarded
-        for index in range(count):
-            self._take(port, index, batch.length(index), batch.sender(index), arrival)
-        self._datagrams_received += count
-        if self._packets_forwarded != forwarded:
-            self._latency.add(monotonic() - arrival)
-        return count == RECEIVE_BATCH
-
-    def _receive_failed(self, port: Port, number: int) -> None:
-        """Count it; after a few in a row the port is left alone for a while, lest we do nothing else."""
-        self._receive_errors[error_name(number)] += 1
-        port.failures += 1
-        if port.failures >= FAILURES_BEFORE_PAUSE:
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(port.descriptor)
-            loop.call_later(pause_after(port.failures), self._take_up, port)
-
-    def _take_up(self, port: Port) -> None:
-        if self._ports.get(port.local) is not port:
-            return  # it was closed
-        try:
-            asyncio.get_running_loop().add_reader(port.descriptor, self._readable, port)
-        except OSError as error:
-            self._receive_failed(port, error.errno or 0)
-
-    def _take(self, port: Port, index: int, length: int, sender: bytes, arrival: float) -> None:
-        """Send a datagram the way its first two bytes tell (`demux.py` has the table).
-
-        It lies in the port's incoming batch at `index`. length: -1 for one that was too long.
-        """
-        batch = port.incoming
-        start = index * SLOT_SIZE
-        if length < 2:
-            oversized = DropReason.OVERSIZED if length < 0 else DropReason.UNKNOWN_PROTOCOL
-            self._drops[oversized] += 1
-            return
-        data = batch.bytes
-        if data[start] & 0xC0 != 0x80 or data[start + 1] & 0xE0 == 0xC0:
-            self._take_control(port, bytes(data[start : start + length]), sender, arrival)
-            return
-        self._rtp_packets_received += 1
-        source = port.sources.get(sender)
-        if source is None:
-            self._drops[DropReason.RTP_UNKNOWN_ADDRESS] += 1
-            return
-        dropped = self._forward(source, batch, index, length, arrival)
-        if dropped is None:
-            self._rtp_packets_accepted += 1
-        else:
-            self._drops[dropped] += 1
-
-    def _take_control(self, port: Port, datagram: bytes, sender: bytes, arrival: float) -> None:
-        """Answer what is not RTP, or hand it up."""
-        path, responder = Path(port.local, unpack_sockaddr(sender)), port.responders.get(sender)
-        answer = responder.answer(datagram) if responder is not None else None
-        if responder is None or answer is None or not responder.budget.take(arrival):
-            self._control(path, datagram, arrival)
-            return
-        self._checks_answered += 1
-        self.send(path, answer)
-
-    def _forward(
+    def forward(
         self, source: Source, batch: ReceiveBatch, index: int, length: int, arrival: float
     ) -> DropReason | None:
-        """Forward one SRTP packet to all of its source's sinks, or tell why not."""
-        data, packet, start = batch.bytes, batch.packets[index], index * SLOT_SIZE
+        """Forward one SRTP packet, which lies in `batch`, to all of its source's sinks, or tell why not."""
         if length < FIXED_HEADER_LENGTH:
             return DropReason.RTP_MALFORMED
         self._length[0] = length
-        status = unprotect(source.handle, packet, self._length)
+        status = unprotect(source.handle, batch.packets[index], self._length)
         if status:
             return drop_reason(status)
-        length = self._length[0]
-        first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data, start)
-        if ssrc != source.ssrc:
-            source.admit(ssrc)
-        payload_type = second & 0x7F
-        if payload_type != OPUS_PAYLOAD_TYPE and not (
-            source.red and payload_type == RED_PAYLOAD_TYPE
-        ):
-            return DropReason.RTP_UNKNOWN_PAYLOAD_TYPE
-        header = FIXED_HEADER_LENGTH
-        if first == _PLAIN_WITH_EXTENSION and _is_audio_level(data, start, length):
-            header += 8
-        elif first != _PLAIN:
-            try:
-                normal = plain(bytes(data[start : start + length]))
-            except RtpError:
-                return DropReason.RTP_MALFORMED
-            length = len(normal)
-            data[start : start + length] = normal
-            header += 4 + 4 * data[start + 15] if normal[0] & 0x10 else 0
-        red = None
-        if payload_type == RED_PAYLOAD_TYPE:
-            red = parse_red(data[start : start + length], header, length)
-            if red is None:
-                return DropReason.RED_MALFORMED
-        if ssrc != source.ssrc:
-            if source.is_late(ssrc, arrival):
-                return DropReason.RTP_STALE
-            source.begin(ssrc, sequence, timestamp, arrival)
-        source.reception.receive(sequence, timestamp, arrival, OPUS_CLOCK_RATE)
-        source.packets += 1
-        source.payload_bytes += length - header
-        timeline = source.timeline
-        if source.muted:
-            timeline.cut()
-            source.leave()
-            return DropReason.RTP_MUTED
-        level = None
-        if header > FIXED_HEADER_LENGTH:
-            level = data[start + 17] & 0x7F
-            source.level_energy += POWER[level]
-            source.level_count += 1
-            source.voice_count += data[start + 17] >> 7
-        if source.contender is not None and not source.contender.admits(level, arrival):
-            timeline.cut()
-            return DropReason.RTP_NOT_LOUDEST
-        marker = second & _MARKER
+        start = index * SLOT_SIZE
+        cut = _cut(source, batch.bytes[start : start + self._length[0]], arrival)
+        if isinstance(cut, DropReason):
+            return cut
+        return _admit(source, cut, arrival) or self._place(source, cut, arrival)
+
+    def _place(self, source: Source, cut: _Cut, arrival: float) -> DropReason | None:
+        """Put a packet on the source's timeline, and out."""
+        packet, header, sequence, timestamp, red = cut
+        timeline, payload = source.timeline, len(packet) - header
         if not timeline.joined:
             timeline.join(sequence)
-            marker = _MARKER
-        packet = data[start : start + length]
+            packet[1] |= _MARKER
         if red is not None:
             self._recover(source, packet, red, arrival)
         before = timeline.highest
         mapped = timeline.map(sequence, timestamp, arrival)
         if mapped is None:
             return DropReason.RTP_STALE
-        packet[1] = payload_type | marker
-        payload = length - header
-        if red is not None and mapped[0] - len(red.redundant) < timeline.floor:
-            # Listeners would hear what came before a pause, such as a mute, from the redundancy behind it.
-            packet, payload, red = memoryview(unwrap(packet)), length - red.primary, None
+        opus: memoryview | bytes = packet
+        if red is not None:
+            opus = unwrap(packet)
+            if mapped[0] - len(red.redundant) < timeline.floor:
+                # Listeners would hear what came before a pause, such as a mute, from what is behind it.
+                packet, payload, red = memoryview(opus), len(opus) - header, None
         if source.history is not None:
             dropped = source.keep(packet, payload, mapped, before)
             if dropped is not None:
                 return dropped
         if red is None:
-            self._fan_out(source, packet, payload, mapped)
+            self._fan_out(source, opus, payload, mapped)
         else:
             self._fan_out(source, packet, payload, mapped, red=True)
-            self._fan_out(source, unwrap(packet), length - red.primary, mapped, red=False)
+            self._fan_out(source, opus, len(opus) - header, mapped, red=False)
         return None
 
     def _recover(self, source: Source, packet: memoryview, red: RedPacket, arrival: float) -> None:
@@ -425,8 +110,29 @@ class PythonPlane:
             restored = recovered(packet, block)
             source.keep(restored, block.end - block.start, mapped, before)
             source.recovered += 1
-            self._packets_recovered += 1
+            self.recovered += 1
             self._fan_out(source, restored, block.end - block.start, mapped, red=False)
+
+    def retransmit(self, sink: Sink, sequences: Sequence[int]) -> int:
+        """Send packets once more; how many of them there were."""
+        batch, there = self._again[sink.udp.family], 0
+        batch.address(0, sink.name)
+        for sequence in sequences:
+            found = sink.again(sequence, batch.views[0])
+            if found is None:
+                continue
+            there += 1
+            self._length[0], payload = found
+            if protect(sink.handle, batch.packets[0], self._length):
+                self.drops[DropReason.PROTECT_FAILED] += 1
+                continue
+            sink.repeated(payload)
+            self.retransmitted += 1
+            full, failed = batch.send(sink.udp.fileno(), [self._length[0]])
+            self.forwarded += 1 - full - failed
+            if full or failed:
+                self._count_unsent(full, failed, batch.errors)
+        return there
 
     def _fan_out(
         self,
@@ -441,9 +147,9 @@ class PythonPlane:
             if not fan.sinks or (red is not None and fan.red != red):
                 continue
             sent, unprotected, full, failed = fan.forward(packet, payload, *mapped)
-            self._packets_forwarded += sent
+            self.forwarded += sent
             if unprotected:
-                self._drops[DropReason.PROTECT_FAILED] += unprotected
+                self.drops[DropReason.PROTECT_FAILED] += unprotected
             if full or failed:
                 self._count_unsent(full, failed, fan.errors)
 
@@ -454,18 +160,69 @@ class PythonPlane:
             (DropReason.SEND_FAILED, failed),
         ):
             if count:
-                self._drops[reason] += count
+                self.drops[reason] += count
         for number, count in errors.items():
-            self._send_errors[error_name(number)] += count
+            self.send_errors[error_name(number)] += count
         errors.clear()
 
 
-def _is_audio_level(data: memoryview, start: int, length: int) -> bool:
+def _cut(source: Source, packet: memoryview, arrival: float) -> _Cut | DropReason:
+    """Read the header once, and bring the packet into the form that consumers get; one under another SSRC
+    begins the source anew."""
+    first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(packet)
+    if ssrc != source.ssrc:
+        source.admit(ssrc)
+    payload_type = second & 0x7F
+    is_red = source.red and payload_type == RED_PAYLOAD_TYPE
+    if payload_type != OPUS_PAYLOAD_TYPE and not is_red:
+        return DropReason.RTP_UNKNOWN_PAYLOAD_TYPE
+    header = FIXED_HEADER_LENGTH
+    if first == _PLAIN_WITH_EXTENSION and _is_audio_level(packet):
+        header += 8
+    elif first != _PLAIN:
+        try:
+            normal = plain(bytes(packet))
+        except RtpError:
+            return DropReason.RTP_MALFORMED
+        packet = memoryview(bytearray(normal))
+        header += 4 + 4 * normal[15] if normal[0] & 0x10 else 0
+    red = parse_red(packet, header, len(packet)) if is_red else None
+    if is_red and red is None:
+        return DropReason.RED_MALFORMED
+    if ssrc != source.ssrc:
+        if source.is_late(ssrc, arrival):
+            return DropReason.RTP_STALE
+        source.begin(ssrc, sequence, timestamp, arrival)
+    return packet, header, sequence, timestamp, red
+
+
+def _admit(source: Source, cut: _Cut, arrival: float) -> DropReason | None:
+    """Count a packet; why nobody may hear it now, if so."""
+    packet, header, sequence, timestamp, _ = cut
+    source.reception.receive(sequence, timestamp, arrival, OPUS_CLOCK_RATE)
+    source.packets += 1
+    source.payload_bytes += len(packet) - header
+    if source.muted:
+        source.timeline.cut()
+        source.leave()
+        return DropReason.RTP_MUTED
+    level = None
+    if header > FIXED_HEADER_LENGTH:
+        level = packet[17] & 0x7F
+        source.level_energy += POWER[level]
+        source.level_count += 1
+        source.voice_count += packet[17] >> 7
+    if source.contender is not None and not source.contender.admits(level, arrival):
+        source.timeline.cut()
+        return DropReason.RTP_NOT_LOUDEST
+    return None
+
+
+def _is_audio_level(packet: memoryview) -> bool:
     """Whether the extension block holds the one-byte element of id 1 and nothing else."""
     return (
-        length >= FIXED_HEADER_LENGTH + 8
-        and data[start + 12 : start + 16] == _AUDIO_LEVEL_ONLY
-        and data[start + 16] == 0x10
-        and data[start + 18] == 0
-        and data[start + 19] == 0
+        len(packet) >= FIXED_HEADER_LENGTH + 8
+        and packet[12:17] == _AUDIO_LEVEL_ONLY
+        and packet[18] == 0
+        and packet[19] == 0
     )

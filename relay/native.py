@@ -1,4 +1,4 @@
-"""The native twin of the media plane: what `forward.py` does, on threads without the GIL.
+"""The native twin of the media plane: what `python_plane.py` does, on threads without the GIL.
 
 The C code (`native/`) serves the sockets once they are open. It forwards RTP from tables that are edited
 here, and hands everything else up through a ring and an eventfd that the event loop reads. Nothing

@@ -2,8 +2,8 @@
 
 A media plane owns the sockets and forwards RTP; it knows addresses, keys and counters, and nothing of
 ICE, DTLS or RTCP. Whatever is not RTP it hands to `control`, but for the usual checks of connected peers,
-which a `Responder` answers. There are two: `forward.py` in plain Python, which is the reference, and its
-twin in C. One test suite holds them equal.
+which a `Responder` answers. There are two: `python_plane.py`, which is the reference, and its twin in C.
+One test suite holds them equal.
 
     MediaPlane   sockets, and which address belongs to which source
     Source       what one publisher sends: keys, reception statistics, timeline

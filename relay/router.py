@@ -3,7 +3,7 @@
     STUN   by username fragment or transaction id (`ice.py`)
     DTLS   by path, once an authentic ICE check came by it
     RTCP   by path, likewise
-    RTP    never comes here: the media plane knows its paths itself (`forward.py`)
+    RTP    never comes here: the media plane knows its paths itself (`python_plane.py`)
 
 A path is bound to a transport by an authentic check and by nothing else, so a stranger who guesses
 addresses reaches nobody's DTLS.

@@ -5,7 +5,7 @@ sequence number is *extended*: an integer that does not wrap, whose low 16 bits 
 
 A publisher mutes, pauses, or comes back with a new SSRC and new random counters; a consumer must not
 notice more than silence. A `Timeline` joins the pieces: what arrives goes in, contiguous counters come
-out, and each consumer adds constants of its own (`forward.py`). Contiguous means:
+out, and each consumer adds constants of its own (`sink.py`). Contiguous means:
 
     sequence numbers   the next one, however many packets were dropped in between: a gap reads as loss
     timestamps         on one clock, which goes on while nothing is sent, as RFC 3550 §5.1 has it: a

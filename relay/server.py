@@ -28,7 +28,6 @@ from .dtls import DtlsContext
 from .errors import AddressError, InvalidStateError, ParameterError
 from .events import CloseReason, ConnectionState
 from .faults import Complaints, Fault
-from .forward import PythonPlane
 from .interfaces import candidates, media_hosts
 from .loudest import MAX_SEATS
 from .native import AVAILABLE as NATIVE_AVAILABLE
@@ -38,6 +37,7 @@ from .parameters import IceCandidate
 from .placement import Placement
 from .plane import Control, MediaPlane, Stage
 from .publisher import Publisher
+from .python_plane import PythonPlane
 from .router import Router
 from .stats import DropReason, RelayStats
 

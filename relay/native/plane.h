@@ -1,4 +1,4 @@
-/* The native media plane: the same as relay/forward.py, on a thread of its own without the GIL.
+/* The native media plane: the same as relay/python_plane.py, on a thread of its own without the GIL.
 
    A thread owns sockets (ports). RTP of a known address is unprotected, put on its source's timeline,
    and fanned out to the source's sinks; the usual checks of connected peers are answered, and everything

@@ -23,9 +23,9 @@ import pylibsrtp
 from pylibsrtp import Policy
 
 from relay.address import Address, Path, family_of
-from relay.forward import PythonPlane
 from relay.native import AVAILABLE, NativePlane
 from relay.plane import Control, MediaPlane, Sink, Source
+from relay.python_plane import PythonPlane
 from relay.sequence import ticks, timestamp_delta
 from relay.srtp import PROFILES, SrtpKeys, SrtpProfile
 from relay.stats import DropReason

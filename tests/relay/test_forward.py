@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from relay.forward import MAX_ROUNDS
 from relay.levels import POWER
 from relay.parameters import AUDIO_LEVEL_ID
+from relay.python_plane import MAX_ROUNDS
 from relay.rtp import RtpPacket, build_rtp
 from relay.sequence import ticks, timestamp_delta
 from relay.srtp import PROFILES, SrtpProfile

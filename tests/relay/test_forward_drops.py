@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from relay.address import Address
-from relay.forward import PythonPlane
+from relay.python_plane import PythonPlane
 from relay.rtp import RtpPacket, build_rtp
 from relay.stats import DropReason
 from relay.udp import MAX_DATAGRAM
@@ -190,7 +190,7 @@ async def test_a_packet_that_libsrtp_does_not_protect(monkeypatch: pytest.Monkey
     async with open_studio(PythonPlane) as studio:
         speaker = studio.speaker()
         listener = studio.listener(speaker)
-        monkeypatch.setattr("relay.streams.protect", lambda *_: 1)
+        monkeypatch.setattr("relay.fan.protect", lambda *_: 1)
         speaker.say(frame(0))
         await studio.settle()
         assert studio.drops == {DropReason.PROTECT_FAILED: 1}

@@ -10,8 +10,8 @@ import pytest
 
 from relay.address import Address, Path
 from relay.errors import AddressError
-from relay.forward import PythonPlane
 from relay.plane import Control, MediaPlane
+from relay.python_plane import PythonPlane
 from relay.rtp import RtpPacket, build_rtp
 from relay.stats import DropReason
 from relay.udp import MAX_DATAGRAM
@@ -202,7 +202,7 @@ async def test_sockets_get_as_much_of_a_busy_event_loop_as_everything_else(
         began.set()
 
     async with open_studio(PythonPlane) as studio:
-        monkeypatch.setattr("relay.forward.monotonic", lambda: clock[0])
+        monkeypatch.setattr("relay.python_plane.monotonic", lambda: clock[0])
         monkeypatch.setattr(studio.plane, "_served_at", clock[0] - busy)
         studio.on_control = work
         peer = studio.peer()

@@ -6,8 +6,8 @@ import secrets
 
 from relay.address import Address
 from relay.rtp import RtpPacket, build_rtp
+from relay.source import MAX_SOURCES
 from relay.stats import DropReason
-from relay.streams import MAX_SOURCES
 
 from .media import (
     IPV4,

@@ -45,7 +45,7 @@ class Protector:
 
         monkeypatch.setattr("relay.native.function_address", addressed)
         monkeypatch.setattr(
-            "relay.streams.protect", lambda *given: 1 if self.fails else protect(*given)
+            "relay.fan.protect", lambda *given: 1 if self.fails else protect(*given)
         )
 
     def _protect(self, context: int, packet: int, length: int) -> int:

@@ -39,9 +39,9 @@ from relay.rtcp import (
 )
 from relay.rtp import RtpPacket, build_rtp
 from relay.server import PlaneKind
+from relay.source import MAX_SOURCES, Source
 from relay.srtp import PROFILES, SrtpKeys
 from relay.stats import DropReason
-from relay.streams import MAX_SOURCES, Source
 from relay.transport import MAX_RTCP_SOURCES
 from tests.fuzz.clock import FlyingLoop
 from tests.fuzz.course import Reader, Step, join, split
