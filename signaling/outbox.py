@@ -22,6 +22,10 @@ MAX_MESSAGES = 2**12
 SEND_TIMEOUT = 20.0
 """Seconds until one message must be taken. Keep-alive cannot tell: a ping waits for the same buffer."""
 
+CLOSE_PATIENCE = 5.0
+"""Seconds for what is queued when the socket is to be closed: who takes a little now and then shall neither
+hold up the end of the server nor keep a socket that is refused."""
+
 TRY_AGAIN_LATER = 1013
 """Close code (RFC 6455's registry)."""
 
@@ -59,10 +63,12 @@ class Outbox:
         self._wake.set()
 
     def close(self, code: int, reason: str) -> None:
-        """Write what is queued, and no more; then `closed` is done."""
+        """Write what is queued, for some seconds at most, and no more; then `closed` is done."""
         if self._closing is None:
             self._closing = Closing(code, reason)
             self._wake.set()
+            patience = asyncio.get_running_loop().call_later(CLOSE_PATIENCE, self._end)
+            self.closed.add_done_callback(lambda _: patience.cancel())
 
     async def run(self) -> None:
         """Write messages until the outbox is closed. Raises what `write` raises."""
@@ -70,8 +76,8 @@ class Outbox:
             await self._wake.wait()
             self._wake.clear()
             await self._write_queued()
-            if self._closing is not None and not self.closed.done():
-                self.closed.set_result(self._closing)
+            if self._closing is not None:
+                self._end()
 
     async def _write_queued(self) -> None:
         while self._queue:
@@ -84,8 +90,11 @@ class Outbox:
                 self._give_up("messages are not read")
 
     def _give_up(self, reason: str) -> None:
+        self._closing = Closing(TRY_AGAIN_LATER, reason)
+        self._end()
+
+    def _end(self) -> None:
         self._queue.clear()
         self._bytes = 0
-        self._closing = Closing(TRY_AGAIN_LATER, reason)
-        if not self.closed.done():
+        if self._closing is not None and not self.closed.done():
             self.closed.set_result(self._closing)

@@ -18,11 +18,11 @@ class TokenBucket:
         self._tokens = burst
         self._at = now
 
-    def take(self, now: float) -> bool:
-        """Take one token at the time `now` (seconds); whether there was one."""
+    def take(self, now: float, tokens: float = 1) -> bool:
+        """Take one token, or so many, at the time `now` (seconds); whether they were there."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
-        self._tokens -= 1
+        self._tokens -= tokens
         return self._tokens >= 0
 
     def give_back(self, tokens: float) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP port: WebSockets at `/ws`, pages everywhere else. The only module that knows websockets.
+"""The HTTP port: WebSockets at `/ws`, pages everywhere else. With `sockets.py` the home of websockets.
 
 Each socket has a session (what its messages mean), an outbox (what waits to be written) and two tasks: one
 reads frames into the session, one writes what the outbox holds. No socket ever waits for another one.
@@ -11,16 +11,14 @@ import contextlib
 import logging
 import os
 import ssl
-from email.utils import formatdate
-from http import HTTPStatus
 from typing import Any, cast
 from weakref import WeakSet
 
-from websockets import ConnectionClosed, Headers, Request, Response, State
+from websockets import ConnectionClosed, Request, Response
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from signaling.errors import StartError
-from signaling.gate import RETRY_AFTER, STATUS, Arrival, Gate
+from signaling.gate import RETRY_AFTER, STATUS, Gate
 from signaling.limits import Addresses, AddressLimits
 from signaling.messages import Reason
 from signaling.monitoring import Api
@@ -28,7 +26,8 @@ from signaling.outbox import TRY_AGAIN_LATER, Closing, Outbox
 from signaling.refusals import Refusal, Refusals
 from signaling.rooms import Rooms
 from signaling.session import Session
-from signaling.site import METHODS, SECURITY_HEADERS, Page, Site, refusal_page
+from signaling.site import METHODS, Page, Site, refusal_page
+from signaling.sockets import Socket, response, secured
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +55,6 @@ EXPIRY_INTERVAL = 1.0
 GOING_AWAY = 1001
 UNSUPPORTED_DATA = 1003
 """Close codes (RFC 6455 §7.4.1)."""
-
-_HEAD_END = b"\r\n\r\n"
-"""What a request ends by; the library knows no other end, and no body."""
 
 _LEFT_CODES = (1000, GOING_AWAY)
 """What a page closes its socket with that knows what it does, or that is being closed itself."""
@@ -95,7 +91,7 @@ class SignalingServer:
         self._join_timeout = join_timeout
         self._server: Server | None = None
         self._sessions: dict[Outbox, Session] = {}
-        self._sockets: WeakSet[_Socket] = WeakSet()
+        self._sockets: WeakSet[Socket] = WeakSet()
         self._told: set[str] = set()
         self._shutting_down = False
         self._levels: asyncio.Task[None] | None = None
@@ -112,8 +108,8 @@ class SignalingServer:
                 self._serve,
                 self._host,
                 self._port,
-                ssl=self._tls,
                 process_request=self._process_request,
+                process_response=_process_response,
                 server_header=None,
                 compression=None,
                 max_size=MAX_FRAME_SIZE,
@@ -162,16 +158,14 @@ class SignalingServer:
         self._rooms.end_waiting(Reason.SHUTDOWN)
         # Browsers connect ahead of need, and scanners ask for nothing: neither is waited for.
         for socket in tuple(self._sockets):
-            transport = getattr(socket, "transport", None)  # it has none before TLS is agreed on
-            if socket.state is State.CONNECTING and transport is not None:
-                transport.abort()
+            socket.cut_off_unless_open()
         await self._server.wait_closed()
         if self._levels is not None:
             await asyncio.gather(self._levels, return_exceptions=True)
 
     def _create_connection(self, *arguments: Any, **options: Any) -> ServerConnection:
         """A connection that is known here before it has asked for anything."""
-        socket = _Socket(self._gate, *arguments, **options)
+        socket = Socket(self._gate, self._tls, *arguments, **options)
         self._sockets.add(socket)
         return socket
 
@@ -179,15 +173,15 @@ class SignalingServer:
         self, connection: ServerConnection, request: Request
     ) -> Response | None:
         try:
-            return await self._answer(cast(_Socket, connection), request)
+            return await self._answer(cast(Socket, connection), request)
         finally:
             # The library sends the answer before the event loop has its turn.
-            connection.loop.call_soon(cast(_Socket, connection).read_on)
+            connection.loop.call_soon(cast(Socket, connection).read_on)
 
-    async def _answer(self, socket: _Socket, request: Request) -> Response | None:
+    async def _answer(self, socket: Socket, request: Request) -> Response | None:
         refusal = self._identify(socket, request)
         if refusal is not None:
-            return _response(refusal, request.method)
+            return response(refusal, request.method)
         path = request.path.partition("?")[0]
         if path == WEBSOCKET_PATH and request.method in METHODS:
             return self._admit_page(request)  # a WebSocket handshake, or 426 for what is none
@@ -198,9 +192,9 @@ class SignalingServer:
             page = self._site.respond(
                 request.method, request.path, ", ".join(request.headers.get_all("If-None-Match"))
             )
-        return _response(page, request.method)
+        return response(page, request.method)
 
-    def _identify(self, socket: _Socket, request: Request) -> Page | None:
+    def _identify(self, socket: Socket, request: Request) -> Page | None:
         if socket.arrival is None:  # cannot be: who was refused has no request
             return refusal_page(STATUS[Refusal.SERVER_SOCKETS], RETRY_AFTER)
         forwarded = request.headers.get_all("X-Forwarded-For")
@@ -219,7 +213,7 @@ class SignalingServer:
             " pass Host on"
         )
         logger.debug("refused: origin %s, host %s", origins, hosts)
-        return _response(refusal_page(STATUS[refusal]), request.method)
+        return response(refusal_page(STATUS[refusal]), request.method)
 
     def _tell_once(self, sentence: str) -> None:
         """Log what would be logged by everybody who likes."""
@@ -228,7 +222,7 @@ class SignalingServer:
             logger.warning(sentence)
 
     async def _serve(self, connection: ServerConnection) -> None:
-        socket = cast(_Socket, connection)
+        socket = cast(Socket, connection)
         outbox = Outbox(lambda payload: socket.send(payload, text=True))
         session = Session(
             self._rooms,
@@ -239,6 +233,7 @@ class SignalingServer:
             self._join_timeout,
         )
         self._sessions[outbox] = session
+        socket.flooded.add_done_callback(lambda _: session.give_up())
         reader = asyncio.create_task(self._read(socket, session, outbox))
         writer = asyncio.create_task(outbox.run())
         try:
@@ -286,79 +281,11 @@ class SignalingServer:
         return Reason.DISCONNECTED
 
 
-class _Socket(ServerConnection):
-    """The library's own connection, behind the gate. arrival: None for one that was refused.
-
-    Nothing is read between a request and its answer. The library takes what follows a request for
-    frames at once, and the end of the stream for their end; if they are wrong, as any byte too many is, it
-    can send no answer any more, and logs a fault of its own.
-    """
-
-    def __init__(self, gate: Gate, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._gate = gate
-        self.arrival: Arrival | None = None
-        self._tail = b""
-        self._held = b""
-
-    def data_received(self, data: bytes) -> None:
-        if self.request is not None:
-            super().data_received(data)
-            return
-        found = (self._tail + data).find(_HEAD_END)
-        if found < 0:
-            self._tail = (self._tail + data)[1 - len(_HEAD_END) :]
-            super().data_received(data)
-            return
-        end = found + len(_HEAD_END) - len(self._tail)
-        super().data_received(data[:end])
-        if self.request is not None:
-            self._held = data[end:]
-            self.transport.pause_reading()
-
-    def read_on(self) -> None:
-        """The request is answered."""
-        held, self._held = self._held, b""
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
-            if held:
-                super().data_received(held)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        peer = transport.get_extra_info("peername")
-        arrived = self._gate.arrive(peer[0] if peer else "", self.loop.time())
-        if isinstance(arrived, Refusal):
-            # The library never hears of it: it would wait for a request, and read it.
-            _refuse(cast(asyncio.Transport, transport), arrived)
-            return
-        self.arrival = arrived
-        super().connection_made(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self.arrival is not None:
-            self._gate.leave(self.arrival)
-        super().connection_lost(exc)
-
-
-def _refuse(transport: asyncio.Transport, refusal: Refusal) -> None:
-    """Answer a request that nobody has read, and close."""
-    transport.set_protocol(asyncio.Protocol())
-    response = _response(refusal_page(STATUS[refusal], RETRY_AFTER), "GET")
-    transport.write(response.serialize())
-    transport.close()
-
-
-def _response(page: Page, method: str) -> Response:
-    headers = Headers(page.headers)
-    for name, value in SECURITY_HEADERS:
-        if name not in headers:
-            headers[name] = value
-    headers["Date"] = formatdate(usegmt=True)
-    headers["Connection"] = "close"
-    if page.status is not HTTPStatus.NOT_MODIFIED:
-        headers["Content-Length"] = str(len(page.body))
-    body = b"" if method == "HEAD" else page.body
-    return Response(page.status.value, page.status.phrase, headers, body)
+def _process_response(
+    connection: ServerConnection, request: Request, answer: Response
+) -> Response | None:
+    """The library answers by itself what is no proper handshake."""
+    return secured(answer)
 
 
 def _reason(error: OSError | ValueError) -> str:

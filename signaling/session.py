@@ -46,6 +46,10 @@ MESSAGE_BURST = 300.0
 CANDIDATE_COST = 0.1
 """Of a message with a candidate: they come ten at a time with every answer, and cost little."""
 
+REFUSED_COST = 5.0
+"""Messages that one counts as which the address may not send: who goes on all the same is closed, and who
+says little is not, whatever others behind the same address do."""
+
 MAX_DEBT = 100.0
 """Messages beyond the limit, each refused by `rate_limited`, until the socket is closed."""
 
@@ -137,9 +141,16 @@ class Session:
             (room, participant), self._place = self._place, None
             self._rooms.lose(room, participant, now)
 
+    def give_up(self) -> None:
+        """Too much came, whether it was messages or not: close the socket. Idempotent."""
+        if not self._ended:
+            self._refusals.count(Refusal.SOCKET_FLOOD)
+            self._outlet.close(POLICY_VIOLATION, "messages kept coming too fast")
+            self.end(Reason.DISCONNECTED)
+
     def expire(self, now: float) -> None:
         """Close the socket if it has been in no room for too long; to be called every few seconds."""
-        if self._place is not None:
+        if self._place is not None or self._ended:
             self._outside_since = None
         elif self._outside_since is None:
             self._outside_since = now
@@ -153,13 +164,12 @@ class Session:
             if self._visitor is None or self._visitor.may_send(now):
                 return
             limit = "your address sends more than it may"
+            self._bucket.take(now, REFUSED_COST - 1)
         else:
             limit = f"at most {MESSAGE_RATE:g} a second are handled"
             self._refusals.count(Refusal.SOCKET_MESSAGES)
         if self._bucket.debt > MAX_DEBT:
-            self._refusals.count(Refusal.SOCKET_FLOOD)
-            self._outlet.close(POLICY_VIOLATION, "messages kept coming too fast")
-            self.end(Reason.DISCONNECTED)
+            self.give_up()
         raise SignalingError(
             ErrorCode.RATE_LIMITED, f"Messages come too fast; {limit}.", request_id(frame)
         )

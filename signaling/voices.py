@@ -100,7 +100,7 @@ class Voices:
     def leave(self, participant: Participant, reason: Reason) -> None:
         """Close what somebody had who goes."""
         for subscription in tuple(participant.subscriptions.values()):
-            self._remove_subscription(subscription)
+            self._remove_subscription(subscription, reason)
         if participant.publication is not None:
             self._end_publication(participant.publication, reason)
 

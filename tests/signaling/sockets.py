@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from relay import Relay, RelayConfig
 from signaling.gate import Gate
+from signaling.refusals import Refusals
 from signaling.rooms import Rooms
 from signaling.server import SignalingServer
 from signaling.site import Site
@@ -42,14 +44,27 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def running(
-    resume_grace: float = 0, gate: Gate | None = None, join_timeout: float = 0
+    resume_grace: float = 0,
+    gate: Gate | None = None,
+    join_timeout: float = 0,
+    refusals: Refusals | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Service]:
     """A server on loopback with free ports, which is empty in the end."""
     relay = Relay(RelayConfig(media_hosts=("127.0.0.1",), media_port=0))
     await relay.start()
     rooms = Rooms(relay, max_rooms=10, max_participants=10, resume_grace=resume_grace)
     site = Site(lambda: {"status": "ok"})
-    server = SignalingServer(rooms, site, "127.0.0.1", 0, gate=gate, join_timeout=join_timeout)
+    server = SignalingServer(
+        rooms,
+        site,
+        "127.0.0.1",
+        0,
+        tls,
+        gate=gate,
+        refusals=refusals,
+        join_timeout=join_timeout,
+    )
     await server.start()
     service = Service(relay, rooms, server)
     try:

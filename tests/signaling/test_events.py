@@ -57,6 +57,19 @@ def test_what_never_got_its_media_did_not_start_and_does_not_stop(lab: Lab) -> N
     ]
 
 
+def test_what_a_listener_heard_ends_for_the_reason_that_the_listener_goes_for(lab: Lab) -> None:
+    ada, bob = lab.joined("Ada"), lab.joined("Bob")
+    publisher = ada.publish()
+    consumer = bob.consume(publisher)
+    lab.events.clear()
+    bob.session.end(Reason.DISCONNECTED)
+
+    assert lab.events == [
+        events.ConsumerStopped("room", bob.id, consumer.id, publisher.id, "disconnected", at=0.0),
+        events.ParticipantLeft("room", bob.id, "disconnected", at=0.0),
+    ]
+
+
 def test_a_lost_path_says_so(lab: Lab) -> None:
     ada, bob = lab.joined("Ada"), lab.joined("Bob")
     publisher = ada.publish()

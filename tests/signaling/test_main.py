@@ -17,24 +17,21 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
-from ipaddress import ip_address
 from pathlib import Path
 from typing import IO
 
 import pytest
 from click.testing import CliRunner, Result
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from websockets.asyncio.client import connect
 
 from signaling.__main__ import main
 from signaling.access import Access, Grants, Key
 from signaling.config import OPTIONS
 from signaling.messages import schema_text
+from tests.signaling.certificates import write_certificate
 from tests.signaling.sockets import Client
 
 PATIENCE = 20.0
@@ -357,33 +354,9 @@ async def test_a_reader_of_the_output_that_goes_first_changes_nothing() -> None:
         assert await program.ended() == (0, "")
 
 
-def _write_certificate(cert: Path, key: Path) -> None:
-    """A certificate of its own for localhost, valid for a day."""
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    addresses = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(addresses, critical=False)
-        .sign(private, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    cert.write_bytes(certificate.public_bytes(pem))
-    key.write_bytes(
-        private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-
-
 async def test_https(tmp_path: Path) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    _write_certificate(cert, key)
+    write_certificate(cert, key)
     async with _serving("--cert", str(cert), "--key", str(key)) as program:
         assert program.url.startswith("https://127.0.0.1:")
         trusting = ssl.create_default_context(cafile=cert)

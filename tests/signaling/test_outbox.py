@@ -104,3 +104,18 @@ async def test_a_reader_that_takes_nothing_is_given_up_in_time(
         assert await outbox.closed == Closing(1013, "messages are not read")
 
     assert socket.frames == []
+
+
+async def test_what_is_queued_has_some_seconds_when_it_closes(
+    socket: Socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CLOSE_PATIENCE", 0.01)
+    outbox = Outbox(socket.write)
+    async with _running(outbox):
+        outbox.send(SMALL)
+        outbox.send(SMALL)
+        await socket.waiting.wait()
+        outbox.close(1001, "the end")
+        assert await outbox.closed == Closing(1001, "the end")
+
+    assert socket.frames == []

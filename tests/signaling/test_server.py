@@ -14,12 +14,12 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from signaling import outbox, server, session
+from signaling import outbox, server, session, sockets
 from signaling.errors import StartError
 from signaling.outbox import Closing
 from signaling.rooms import Rooms
 from signaling.server import MAX_FRAME_SIZE, SignalingServer
-from signaling.site import Site
+from signaling.site import SECURITY_HEADERS, Site
 from tests.signaling.double import Relay
 from tests.signaling.lab import CANDIDATE
 from tests.signaling.sockets import Client, Service, client, running, until
@@ -196,6 +196,7 @@ async def test_a_reader_that_does_not_read_is_put_out_and_delays_nobody(
 ) -> None:
     monkeypatch.setattr(outbox, "MAX_MESSAGES", 100)
     monkeypatch.setattr(session, "MESSAGE_RATE", 1e6)
+    monkeypatch.setattr(sockets, "FRAME_RATE", 1e6)
     narrow = socket.socket()
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # as little as the system allows
     narrow.connect(("127.0.0.1", service.server.port))
@@ -300,6 +301,30 @@ async def test_pages(service: Service) -> None:
     assert (await _get(service, "POST / HTTP/1.1"))[0] == "HTTP/1.1 405 Method Not Allowed"
     assert (await _get(service, "DELETE /ws HTTP/1.1"))[0] == "HTTP/1.1 405 Method Not Allowed"
     assert (await _get(service, "GET /ws HTTP/1.1"))[0] == "HTTP/1.1 426 Upgrade Required"
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        ("GET / HTTP/1.1", 200),
+        ("GET /no HTTP/1.1", 404),
+        ("PUT / HTTP/1.1", 405),
+        ("GET /ws HTTP/1.1", 426),
+        ("GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade", 400),
+        ("GET /ws HTTP/1.1\r\nOrigin: null", 403),
+    ],
+)
+async def test_every_answer_has_the_security_headers(
+    service: Service, request_line: str, status: int
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.server.port)
+    writer.write(f"{request_line}\r\nHost: x\r\n\r\n".encode())
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+    writer.close()
+
+    assert first.split()[1] == str(status)
+    for name, value in SECURITY_HEADERS:
+        assert f"{name}: {value}" in lines
 
 
 async def test_a_known_file_is_answered_without_its_content(service: Service) -> None:

@@ -6,8 +6,10 @@ import logging
 
 import pytest
 
+from signaling.limits import Addresses, AddressLimits, Visitor
 from signaling.messages import Reason, ServerMessage, Stats
-from signaling.session import MAX_DEBT, MESSAGE_BURST, MESSAGE_RATE
+from signaling.refusals import Refusal, Refusals
+from signaling.session import MAX_DEBT, MESSAGE_BURST, MESSAGE_RATE, Session
 from tests.signaling.lab import Client, Lab, answer, candidate
 
 FULL_ROOM = 100
@@ -54,6 +56,44 @@ def test_who_goes_on_all_the_same_is_closed_and_out_of_the_room(lab: Lab) -> Non
     assert bob.take() == [{"type": "participant_left", "participant_id": ada.id}]
     ada.tell("get_stats")
     assert ada.inbox == []
+
+
+def _crowd(lab: Lab, count: int, message_rate: int) -> tuple[list[Client], Refusals]:
+    """Sockets of one address, which may send so many messages a second."""
+    refusals = Refusals()
+    addresses = Addresses(AddressLimits(message_rate=message_rate), refusals)
+    clients = []
+    for _ in range(count):
+        client = lab.client()
+        visitor = Visitor(addresses, "192.0.2.1")
+        client.session = Session(lab.rooms, client, lab.now, visitor, refusals, join_timeout=30)
+        clients.append(client)
+    return clients, refusals
+
+
+def test_who_goes_on_though_the_address_may_not_is_closed_and_who_says_little_is_not(
+    lab: Lab,
+) -> None:
+    (loud, quiet), refusals = _crowd(lab, 2, message_rate=1)
+    for _ in range(20):  # both within what a socket may send
+        lab.now += 1
+        for _ in range(int(MESSAGE_RATE) - 10):
+            loud.feed("{}")
+        quiet.feed("{}")
+
+    assert loud.closed == (1008, "messages kept coming too fast")
+    assert quiet.closed is None
+    assert quiet.inbox == []
+    assert refusals[Refusal.SOCKET_FLOOD] == 1
+
+
+def test_who_joins_no_room_is_closed_and_counted_once(lab: Lab) -> None:
+    (client,), refusals = _crowd(lab, 1, message_rate=0)
+    for now in (0, 29, 30, 31, 61, 62):
+        client.session.expire(now)
+
+    assert client.closed == (1008, "no room was joined")
+    assert refusals.as_dict() == {"not_joined": 1}
 
 
 def test_entering_a_full_room_at_once_is_within_the_limit() -> None:

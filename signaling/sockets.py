@@ -1,0 +1,201 @@
+"""A TCP connection until it is a WebSocket, and what it may cost then. With `server.py` the home of
+websockets.
+
+    connection_made    counted by the gate, or refused: before TLS, before a byte is read
+    (TLS)              whoever takes too long for it goes
+    data_received      the request; then frames, a piece at a time, for as long as not too many come
+
+What a frame means is for `session.py`, which limits messages. But the library answers pings by itself, and
+takes pongs and the parts of a message one by one, some 10 µs each: who sends nothing else says nothing that
+a session could refuse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from asyncio.sslproto import SSLProtocol
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any, cast
+
+from websockets import Frame, Headers, Opcode, Request, Response, State
+from websockets.asyncio.server import ServerConnection
+
+from signaling.gate import RETRY_AFTER, STATUS, Arrival, Gate
+from signaling.ratelimit import TokenBucket
+from signaling.refusals import Refusal
+from signaling.session import CANDIDATE_COST, MAX_DEBT, MESSAGE_BURST, MESSAGE_RATE, REFUSED_COST
+from signaling.site import SECURITY_HEADERS, Page, refusal_page
+
+TLS_TIMEOUT = 10
+"""Seconds that TLS may take to be agreed on; as much as a request has."""
+
+TLS_BUFFER = 16 * 1024
+"""Bytes that a TLS connection reads into, a record (RFC 8446 §5.1). asyncio would keep 256 KiB for each,
+however little comes."""
+
+PIECE = 4096
+"""Bytes that are taken apart at once: some 700 of the smallest frames, in 5 ms."""
+
+FRAME_RATE = MESSAGE_RATE / CANDIDATE_COST
+FRAME_BURST = (MESSAGE_BURST + MAX_DEBT) / CANDIDATE_COST
+"""Frames a second, and at once. Never fewer than the messages that a session lets pass."""
+
+PART_COST = 1 / CANDIDATE_COST
+"""Frames that a ping, a pong or a part of a message counts as: so many of them as of messages."""
+
+_HEAD_END = b"\r\n\r\n"
+"""What a request ends by; the library knows no other end, and no body."""
+
+
+class Socket(ServerConnection):
+    """The library's own connection, behind the gate. tls: to be agreed on first, None for none. arrival:
+    None for one that was refused. flooded: done when more frames came than may; nothing is read from then
+    on.
+
+    Nothing is read between a request and its answer. The library takes what follows a request for
+    frames at once, and the end of the stream for their end; if they are wrong, as any byte too many is, it
+    can send no answer any more, and logs a fault of its own.
+    """
+
+    def __init__(
+        self, gate: Gate, tls: ssl.SSLContext | None, *arguments: Any, **options: Any
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self._gate = gate
+        self._tls = tls
+        self._tcp: asyncio.Transport | None = None
+        self.arrival: Arrival | None = None
+        self.flooded: asyncio.Future[None] = self.loop.create_future()
+        self._frames = TokenBucket(FRAME_RATE, FRAME_BURST, self.loop.time())
+        self._tail = b""
+        self._held = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self.arrival is not None:
+            super().connection_made(transport)  # TLS is agreed on
+            return
+        tcp = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        arrived = self._gate.arrive(peer[0] if peer else "", self.loop.time())
+        if isinstance(arrived, Refusal):
+            # The library never hears of it: it would wait for a request, and read it.
+            _refuse(tcp, None if self._tls else arrived)
+            return
+        self.arrival, self._tcp = arrived, tcp
+        if self._tls is None:
+            super().connection_made(transport)
+            return
+        secured = _Tls(self, self._tls, self.loop)
+        tcp.set_protocol(secured)
+        secured.connection_made(tcp)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._tls is None:
+            self.tcp_lost()
+        super().connection_lost(exc)
+
+    def tcp_lost(self) -> None:
+        """The TCP connection is gone, whether it ever was more than that or not."""
+        if self.arrival is not None:
+            self._gate.leave(self.arrival)
+
+    def cut_off_unless_open(self) -> None:
+        """Wait no longer for who has asked for nothing yet."""
+        if self.state is State.CONNECTING and self._tcp is not None:
+            self._tcp.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self.request is not None:
+            self._take_apart(data)
+            return
+        found = (self._tail + data).find(_HEAD_END)
+        if found < 0:
+            self._tail = (self._tail + data)[1 - len(_HEAD_END) :]
+            super().data_received(data)
+            return
+        end = found + len(_HEAD_END) - len(self._tail)
+        super().data_received(data[:end])
+        if self.request is not None:
+            self._held = data[end:]
+            self.transport.pause_reading()
+
+    def read_on(self) -> None:
+        """The request is answered."""
+        held, self._held = self._held, b""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+            self._take_apart(held)
+
+    def _take_apart(self, data: bytes) -> None:
+        for begin in range(0, len(data), PIECE):
+            if self.flooded.done():
+                # What is left of it goes nowhere: the socket is being closed.
+                self.transport.pause_reading()
+                return
+            super().data_received(data[begin : begin + PIECE])
+
+    def process_event(self, event: Frame | Request | Response) -> None:
+        super().process_event(event)
+        if isinstance(event, Frame) and not self._may_come(event) and not self.flooded.done():
+            self.flooded.set_result(None)
+
+    def _may_come(self, frame: Frame) -> bool:
+        now = self.loop.time()
+        if frame.fin and frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+            return self._frames.take(now)  # the session asks whether the address may send that
+        allowed = self.arrival is not None and self._gate.visitor(self.arrival).may_send(now)
+        return self._frames.take(now, PART_COST if allowed else PART_COST * REFUSED_COST)
+
+
+class _Tls(SSLProtocol):
+    """TLS between a TCP connection that is counted and its socket."""
+
+    max_size = TLS_BUFFER
+
+    def __init__(
+        self, socket: Socket, context: ssl.SSLContext, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(
+            loop,
+            socket,
+            context,
+            cast(Any, None),  # nobody waits for it
+            server_side=True,
+            ssl_handshake_timeout=TLS_TIMEOUT,
+        )
+        self._socket = socket
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self._socket.tcp_lost()
+
+
+def response(page: Page, method: str) -> Response:
+    """A page as the library's response."""
+    headers = Headers(page.headers)
+    headers["Date"] = formatdate(usegmt=True)
+    headers["Connection"] = "close"
+    if page.status is not HTTPStatus.NOT_MODIFIED:
+        headers["Content-Length"] = str(len(page.body))
+    body = b"" if method == "HEAD" else page.body
+    return secured(Response(page.status.value, page.status.phrase, headers, body))
+
+
+def secured(answer: Response) -> Response:
+    """The same response, with the security headers that it has not."""
+    for name, value in SECURITY_HEADERS:
+        if name not in answer.headers:
+            answer.headers[name] = value
+    return answer
+
+
+def _refuse(transport: asyncio.Transport, refusal: Refusal | None) -> None:
+    """Answer a request that nobody has read, and close. None: without an answer, which TLS would have to
+    carry."""
+    transport.set_protocol(asyncio.Protocol())
+    if refusal is not None:
+        page = refusal_page(STATUS[refusal], RETRY_AFTER)
+        transport.write(response(page, "GET").serialize())
+    transport.close()

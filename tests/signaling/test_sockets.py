@@ -1,0 +1,179 @@
+"""TCP connections before they are WebSockets, and frames that are no messages: what they may cost. On a
+real server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from signaling import server, sockets
+from signaling.gate import Gate
+from signaling.limits import Addresses, AddressLimits
+from signaling.refusals import Refusal, Refusals
+from signaling.sockets import FRAME_BURST, PART_COST
+from tests.signaling.certificates import write_certificate
+from tests.signaling.sockets import Service, client, running, until
+
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+TEXT, PING, PONG = 1, 9, 10
+PARTS = int(FRAME_BURST / PART_COST)
+"""Pings, pongs and fragments that may come at once."""
+
+
+def _frame(opcode: int, data: bytes = b"") -> bytes:
+    """A frame that is masked by zeros."""
+    return bytes((0x80 | opcode, 0x80 | len(data), 0, 0, 0, 0)) + data
+
+
+@contextlib.asynccontextmanager
+async def _socket(
+    service: Service, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A WebSocket of which the test writes every byte."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.server.port, ssl=tls)
+    writer.write(HANDSHAKE)
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+class _Guarded:
+    """A gate, and what was refused."""
+
+    def __init__(self, limits: AddressLimits | None = None) -> None:
+        self.refusals = Refusals()
+        self.gate = Gate(Addresses(limits or AddressLimits(), self.refusals), self.refusals)
+
+    def serving(
+        self, tls: ssl.SSLContext | None = None
+    ) -> contextlib.AbstractAsyncContextManager[Service]:
+        return running(gate=self.gate, refusals=self.refusals, tls=tls)
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> ssl.SSLContext:
+    """A server's, with a certificate that nobody checks here."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    write_certificate(cert, key)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+    return context
+
+
+def _trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+# Frames.
+
+FLOODS = {
+    "pings": _frame(PING, b"x" * 125),
+    "empty pings": _frame(PING),
+    "pongs": _frame(PONG),
+    "messages": _frame(TEXT, b"{}"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who floods does not answer a close frame either."""
+    monkeypatch.setattr(server, "CLOSE_TIMEOUT", 0.2)
+
+
+async def _flood(writer: asyncio.StreamWriter, frames: bytes) -> None:
+    """Send them until the socket is closed, and read nothing of what comes."""
+    with contextlib.suppress(ConnectionError):
+        while True:
+            writer.write(frames)
+            await writer.drain()
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+async def test_who_sends_frames_without_end_is_closed(kind: str) -> None:
+    guarded = _Guarded()
+    async with guarded.serving() as service, client(service) as bob:
+        await bob.join(name="Bob")
+        async with _socket(service) as (_, writer):
+            await _flood(writer, FLOODS[kind] * 1000)
+        await until(lambda: guarded.gate.sockets == 1)
+        assert (await bob.ask("get_stats"))["type"] == "stats"
+    assert guarded.refusals.as_dict().keys() - {"socket_messages"} == {"socket_flood"}
+    assert guarded.refusals[Refusal.SOCKET_FLOOD] == 1
+
+
+async def test_as_many_pings_as_messages_may_come() -> None:
+    guarded = _Guarded()
+    async with guarded.serving() as service, _socket(service) as (reader, writer):
+        writer.write(_frame(PING) * PARTS)
+        assert await reader.readexactly(2 * PARTS) == b"\x8a\x00" * PARTS
+        writer.write(_frame(PING) * PARTS)
+        assert b"messages kept coming too fast" in await reader.read()
+    assert guarded.refusals.as_dict() == {"socket_flood": 1}
+
+
+async def test_pings_count_for_the_address_over_all_its_sockets() -> None:
+    guarded = _Guarded(AddressLimits(message_rate=1))  # a minute's worth at once
+    async with guarded.serving() as service, _socket(service) as (one, first):
+        first.write(_frame(PING) * 60)
+        await one.readexactly(2 * 60)
+        async with _socket(service) as (other, second):
+            second.write(_frame(PING) * (PARTS // 2))  # half of what its socket might send
+            assert b"messages kept coming too fast" in await other.read()
+    assert guarded.refusals[Refusal.SOCKET_FLOOD] == 1
+    assert guarded.refusals[Refusal.ADDRESS_MESSAGES] > 0
+
+
+# TLS.
+
+
+async def test_tls_connections_count_before_tls_is_agreed_on(tls: ssl.SSLContext) -> None:
+    guarded = _Guarded(AddressLimits(sockets=2))
+    async with guarded.serving(tls) as service:
+        address = "127.0.0.1", service.server.port
+        silent = [await asyncio.open_connection(*address) for _ in range(2)]
+        await until(lambda: guarded.gate.sockets == 2)
+        reader, writer = await asyncio.open_connection(*address)
+        assert await reader.read() == b""
+        assert guarded.refusals.as_dict() == {"address_sockets": 1}
+        writer.close()
+        for _, each in silent:
+            each.close()
+        await until(lambda: guarded.gate.sockets == 0)
+        async with _socket(service, _trusting()):
+            assert guarded.gate.sockets == 1
+        await until(lambda: guarded.gate.sockets == 0)
+
+
+async def test_who_never_agrees_on_tls_goes(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "TLS_TIMEOUT", 0.1)
+    guarded = _Guarded()
+    async with guarded.serving(tls) as service:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.server.port)
+        writer.write(b"\x16\x03\x01")
+        assert await reader.read() == b""
+        writer.close()
+        await until(lambda: guarded.gate.sockets == 0)
+
+
+async def test_shutdown_does_not_wait_for_who_has_not_agreed_on_tls(tls: ssl.SSLContext) -> None:
+    guarded = _Guarded()
+    async with guarded.serving(tls) as service:
+        _, silent = await asyncio.open_connection("127.0.0.1", service.server.port)
+        await until(lambda: guarded.gate.sockets == 1)
+        async with asyncio.timeout(sockets.TLS_TIMEOUT / 2):
+            await service.server.close()
+        silent.close()
