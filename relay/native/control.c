@@ -53,7 +53,7 @@ static enum drop_reason hand_up(struct port *port, const unsigned char *data, si
     unsigned head = atomic_load_explicit(&thread->control_head, memory_order_relaxed);
     unsigned waiting = head - atomic_load_explicit(&thread->control_tail, memory_order_acquire);
     if (waiting >= CONTROL_RING ||
-        (waiting >= CONTROL_RING - CONTROL_RESERVE && !port_knows(port, name)))
+        (waiting >= CONTROL_RING - CONTROL_RESERVE && !port_favours(port, name, arrival)))
         return DROP_CONTROL_QUEUE_FULL;
     struct control_entry *entry = &thread->control[head % CONTROL_RING];
     entry->port = port;

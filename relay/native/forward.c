@@ -1,7 +1,6 @@
 /* The way of a packet; relay/forward.py is the reference. */
 
 #include "plane.h"
-#include "sequence.h"
 
 #include <string.h>
 #include <sys/eventfd.h>

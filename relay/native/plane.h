@@ -23,6 +23,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "sequence.h"
+
 enum {
     MAX_DATAGRAM = 1500, /* bytes; longer ones are dropped */
     SLOT_SIZE = 1664,    /* a datagram, libsrtp's trailer, and alignment to 64 */
@@ -33,10 +35,11 @@ enum {
     MAX_PORTS = 64,   /* sockets of one thread */
     MAX_SSRCS = 4,    /* of one publisher; the oldest is forgotten when one more comes */
     CONTROL_RING = 1024, /* datagrams on their way up; a power of two */
-    CONTROL_RESERVE = 256, /* of these, for who is connected: strangers keep nobody's consent from us */
+    CONTROL_RESERVE = 256, /* of these, for who is connected: strangers keep nobody's consent from us, and */
+    RESERVE_RATE = 100, /* so many a second for each of these, and */
+    RESERVE_BURST = 32, /* so many at once: nor do they keep each other's */
     LATE_AFTER_RESTART = 1, /* s for which packets of the SSRC before are late ones */
     INBOX_RING = 1024,   /* plain packets from other threads; a power of two */
-    GAP_PACKETS = 5,     /* that never came, one after the other: 100 ms */
     GAP_RING = 256,      /* sources whose gaps the event loop does not know yet; a power of two */
     HISTORY_PACKETS = 128, /* of a publisher that are kept: relay/history.py */
     MAX_KEPT_LENGTH = 512, /* bytes of such a packet; of a longer one only the number is known */
@@ -45,8 +48,6 @@ enum {
     MAX_SEATS = 64,      /* of a stage */
     LOUDNESS_SLOTS = 3,
     NO_LEVEL = -1,       /* a packet without an audio level */
-    FRAME_TICKS = 960,   /* 20 ms of Opus: the least step over a restart */
-    CLOCK_RATE = 48000,
     FIXED_HEADER = 12, /* bytes of an RTP header without CSRCs and extensions */
     PAYLOAD_TYPE = 111,
     RED_PAYLOAD_TYPE = 63,
@@ -108,20 +109,6 @@ static inline void write32(unsigned char *data, uint32_t value)
     write16(data, value >> 16);
     write16(data + 2, value);
 }
-
-struct timeline { /* relay/sequence.py: Timeline */
-    bool joined;
-    int64_t highest, floor, source_highest, sequence_offset;
-    uint32_t timestamp, timestamp_offset;
-    double at;
-};
-
-struct reception { /* relay/sequence.py: Reception */
-    int64_t base, highest;
-    uint64_t received, gaps;
-    double jitter, transit;
-    bool has_transit;
-};
 
 struct leg { /* the sinks that a source has on one thread */
     struct sink **sinks;
@@ -189,9 +176,13 @@ struct hmac_key { /* SHA-1 after the two blocks that depend on the key alone */
     uint32_t inner[5], outer[5];
 };
 
+struct budget { /* relay/screening.py: Budget; all zero, it is full from its first use on */
+    double left, at;
+};
+
 struct responder { /* relay/responder.py: answers the usual check of one peer */
     struct hmac_key key;
-    double left, at; /* its budget */
+    struct budget budget;
     bool reports_wait, quiet; /* quiet: it answers nothing for now */
     size_t body_length;
     unsigned char body[]; /* the attributes of that check */
@@ -201,15 +192,7 @@ struct binding { /* one entry of a port's address table; empty without either */
     struct sockaddr_storage name;
     struct source *source;
     struct responder *responder; /* the table's own */
-};
-
-struct packet { /* a plain packet of a timeline */
-    unsigned char *data;
-    size_t length, payload;
-    int64_t sequence;
-    uint32_t timestamp;
-    bool restored; /* from the redundancy of a later one: sinks that take RED have it from there */
-    double arrival;
+    struct budget reserve;       /* of places in the ring when there are few left */
 };
 
 struct red { /* where the blocks of a RED packet lie; oldest first, the primary up to the packet's end */
@@ -327,6 +310,8 @@ void port_unsettle(struct port *port, const struct sockaddr_storage *name);
 void port_hush(struct port *port, const struct sockaddr_storage *name);
 struct responder *port_responder(const struct port *port, const struct sockaddr_storage *name);
 bool port_knows(const struct port *port, const struct sockaddr_storage *name); /* either of them */
+/* Whether one who is known may have a place in the ring that is kept from strangers, `now`. */
+bool port_favours(struct port *port, const struct sockaddr_storage *name, double now);
 void port_clear(struct port *port);
 
 /* Sources and sinks; these lock what they need. */
@@ -383,6 +368,8 @@ void hmac_sha1(const struct hmac_key *key, const unsigned char *data, size_t len
    memory ran out. It is freed with free(). */
 struct responder *responder_new(const unsigned char *password, size_t password_length,
                                 const unsigned char *body, size_t body_length, bool reports_wait);
+/* Whether there was something left of a budget of so many a second, and so many at once. */
+bool budget_take(struct budget *budget, double now, double rate, double burst);
 /* The length of the answer to a datagram; 0 when somebody else has to look at it. */
 size_t responder_answer(struct responder *responder, const struct sockaddr_storage *name,
                         const unsigned char *data, size_t length, double arrival,

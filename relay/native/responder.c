@@ -27,8 +27,7 @@ struct responder *responder_new(const unsigned char *password, size_t password_l
     if (!responder)
         return NULL;
     responder->key = hmac_key(password, password_length);
-    responder->left = ANSWER_BURST;
-    responder->at = 0;
+    responder->budget = (struct budget){.left = ANSWER_BURST};
     responder->reports_wait = reports_wait;
     responder->quiet = false;
     responder->body_length = body_length;
@@ -107,13 +106,13 @@ static size_t write_mapped_address(unsigned char *message, const struct sockaddr
     return HEADER + 8 + size;
 }
 
-static bool take_from_budget(struct responder *responder, double now) /* relay/screening.py: Budget */
+bool budget_take(struct budget *budget, double now, double rate, double burst)
 {
-    double passed = now > responder->at ? now - responder->at : 0;
-    double left = responder->left + passed * ANSWER_RATE;
-    left = left < ANSWER_BURST ? left : ANSWER_BURST;
-    responder->at = now;
-    responder->left = left < 1 ? left : left - 1;
+    double passed = now > budget->at ? now - budget->at : 0;
+    double left = budget->left + passed * rate;
+    left = left < burst ? left : burst;
+    budget->at = now;
+    budget->left = left < 1 ? left : left - 1;
     return left >= 1;
 }
 
@@ -121,7 +120,8 @@ size_t responder_answer(struct responder *responder, const struct sockaddr_stora
                         const unsigned char *data, size_t length, double arrival,
                         unsigned char answer[MAX_ANSWER])
 {
-    if (!is_familiar(responder, data, length) || !take_from_budget(responder, arrival))
+    if (!is_familiar(responder, data, length) ||
+        !budget_take(&responder->budget, arrival, ANSWER_RATE, ANSWER_BURST))
         return 0;
     memcpy(answer, data, HEADER);
     write16(answer, 0x0101);

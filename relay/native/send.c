@@ -1,7 +1,6 @@
 /* From a plain packet to the sinks of a source; relay/fan.py is the reference. */
 
 #include "plane.h"
-#include "sequence.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,7 +4,38 @@
 #ifndef RTP_RELAY_SEQUENCE_H
 #define RTP_RELAY_SEQUENCE_H
 
-#include "plane.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    CLOCK_RATE = 48000,
+    FRAME_TICKS = 960, /* 20 ms of Opus: the least step over a restart */
+    GAP_PACKETS = 5,   /* that never came, one after the other: 100 ms */
+};
+
+struct timeline { /* relay/sequence.py: Timeline */
+    bool joined;
+    int64_t highest, floor, source_highest, sequence_offset;
+    uint32_t timestamp, timestamp_offset;
+    double at;
+};
+
+struct reception { /* relay/sequence.py: Reception */
+    int64_t base, highest;
+    uint64_t received, gaps;
+    double jitter, transit;
+    bool has_transit;
+};
+
+struct packet { /* a plain packet of a timeline */
+    unsigned char *data;
+    size_t length, payload;
+    int64_t sequence;
+    uint32_t timestamp;
+    bool restored; /* from the redundancy of a later one: sinks that take RED have it from there */
+    double arrival;
+};
 
 static inline uint32_t ticks(double seconds) { return (uint32_t)(int64_t)(seconds * CLOCK_RATE); }
 

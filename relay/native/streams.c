@@ -1,7 +1,6 @@
 /* Sources and sinks, as Python edits them and asks for them; relay/source.py and relay/sink.py explain them. */
 
 #include "plane.h"
-#include "sequence.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -48,6 +48,13 @@ bool port_knows(const struct port *port, const struct sockaddr_storage *name)
     return binding && !is_empty(binding);
 }
 
+bool port_favours(struct port *port, const struct sockaddr_storage *name, double now)
+{
+    struct binding *binding = find_binding(port, name);
+    return binding && !is_empty(binding) &&
+           budget_take(&binding->reserve, now, RESERVE_RATE, RESERVE_BURST);
+}
+
 static bool grow_bindings(struct port *port)
 {
     struct binding *old = port->bindings;
@@ -70,8 +77,10 @@ static struct binding *claim_binding(struct port *port, const struct sockaddr_st
     if (2 * (port->binding_count + 1) > port->binding_capacity && !grow_bindings(port))
         return NULL;
     struct binding *binding = find_binding(port, name);
-    port->binding_count += is_empty(binding);
-    binding->name = *name;
+    if (is_empty(binding)) {
+        port->binding_count++;
+        *binding = (struct binding){.name = *name};
+    }
     return binding;
 }
 
@@ -132,10 +141,8 @@ bool port_settle(struct port *port, const struct sockaddr_storage *name, struct 
     struct binding *binding = claim_binding(port, name);
     if (!binding)
         return false;
-    if (binding->responder) {
-        responder->left = binding->responder->left;
-        responder->at = binding->responder->at;
-    }
+    if (binding->responder)
+        responder->budget = binding->responder->budget;
     free(binding->responder);
     binding->responder = responder;
     return true;
