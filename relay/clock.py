@@ -1,18 +1,32 @@
-"""How old a datagram is by its time stamp, which the kernel took of a clock that may be set meanwhile.
+"""Two clocks: the one on the wall, which may be set at any moment, and the steady one.
 
-Time stamps are of the clock on the wall (`SO_TIMESTAMPNS`; there are no others), and that is stepped: by
-an administrator, by NTP, by a virtual machine that wakes up. What came before a step would look old, or
-from the future, and latency and jitter with it. So each look compares this clock with the steady one:
-where they have moved apart since the look before, nothing is known of the age, and it counts as none.
+How old a datagram is by its time stamp tells `StampClock`. Time stamps are of the clock on the wall
+(`SO_TIMESTAMPNS`; there are no others), and that is stepped: by an administrator, by NTP, by a virtual
+machine that wakes up. What came before a step would look old, or from the future, and latency and jitter
+with it. So each look compares this clock with the steady one: where they have moved apart since the look
+before, nothing is known of the age, and it counts as none.
+
+What sender reports tell is `wall_time`, which no step moves.
 """
 
 from __future__ import annotations
+
+import time
+
+_AHEAD = time.time() - time.monotonic()
 
 TOLERANCE = 0.005
 """Seconds that the clocks may move apart between two looks without a step: a thread may wait in between."""
 
 DRIFT = 0.001
 """And so much for each second: NTP slews by up to half of it."""
+
+
+def wall_time(now: float) -> float:
+    """Unix seconds of an instant on the monotonic clock, had nobody set the clock on the wall since the
+    program began. A round trip (RFC 3550 §6.4.1: between two of these times) stays true over a step, and
+    so does how receivers map timestamps to times."""
+    return now + _AHEAD
 
 
 class StampClock:

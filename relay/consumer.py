@@ -6,6 +6,7 @@ import secrets
 import time
 
 from .address import Address, Path
+from .clock import wall_time
 from .connection import Connection
 from .errors import InvalidStateError
 from .events import CloseReason, ConnectionState
@@ -168,8 +169,7 @@ class Consumer(Connection):
             max(0, block.highest_sequence - self._first_sequence + 1),
             source.counters().packets_lost if source is not None else 0,
         )
-        came = time.time() - (time.monotonic() - arrival)
-        measured = round_trip_time(block, ntp_time(came))
+        measured = round_trip_time(block, ntp_time(wall_time(arrival)))
         if measured is not None:
             self._round_trip_time = measured
 
@@ -178,10 +178,11 @@ class Consumer(Connection):
         counters = self._sink.counters() if self._sink else None
         if counters is None or not counters.packets:
             return []
-        since = int((time.monotonic() - counters.sent_at) * OPUS_CLOCK_RATE)
+        now = time.monotonic()
+        since = int((now - counters.sent_at) * OPUS_CLOCK_RATE)
         report = SenderReport(
             ssrc=self.ssrc,
-            ntp_timestamp=ntp_time(time.time()),
+            ntp_timestamp=ntp_time(wall_time(now)),
             rtp_timestamp=(counters.timestamp + since) & 0xFFFFFFFF,
             packet_count=counters.packets,
             octet_count=counters.payload_bytes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from enum import Enum
@@ -72,7 +73,7 @@ class Live:
         self._clock = clock
         self._session = session
         self._history = history
-        self._started_at = clock()
+        self._started_at, self._began = clock(), time.monotonic()
         self._room_started: dict[str, float] = {}
         self._joined: dict[str, events.ParticipantJoined] = {}
 
@@ -122,7 +123,7 @@ class Live:
         return {
             "version": self._version,
             "started_at": self._started_at,
-            "uptime": self._clock() - self._started_at,
+            "uptime": time.monotonic() - self._began,
             "media_plane": self._media_plane,
             "cpu": load.cpu,
             "busiest_thread": load.busiest_thread,

@@ -43,23 +43,25 @@ class Load:
 
 
 class LoadMeter:
-    """Measures from one call to the next. stats: of the relay; clock: Unix seconds; threads: CPU seconds of
-    each thread, by its id."""
+    """Measures from one call to the next. stats: of the relay; clock: Unix seconds; steady: seconds
+    of a clock that nobody sets; threads: CPU seconds of each thread, by its id."""
 
     def __init__(
         self,
         stats: Callable[[], RelayStats],
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
         threads: Callable[[], dict[int, float]] | None = None,
     ) -> None:
         self._stats = stats
         self._clock = clock
+        self._steady = steady
         self._threads = threads or thread_times
         self._loop_delay = 0.0
         self._start()
 
     def _start(self) -> None:
-        self._at, self._before = self._clock(), self._stats()
+        self._began, self._before = self._steady(), self._stats()
         self._cpu, self._spent = time.process_time(), self._threads()
 
     def add_delay(self, seconds: float) -> None:
@@ -68,14 +70,14 @@ class LoadMeter:
 
     def read(self) -> Load:
         """What was since the last call."""
-        at, before, cpu, spent = self._at, self._before, self._cpu, self._spent
+        began, before, cpu, spent = self._began, self._before, self._cpu, self._spent
         delay, self._loop_delay = self._loop_delay, 0.0
         self._start()
-        stats, interval = self._before, max(1e-3, self._at - at)
+        stats, interval = self._before, max(1e-3, self._began - began)
         busiest = max((time - spent.get(id, 0.0) for id, time in self._spent.items()), default=0.0)
         drops = {str(reason): n - before.drops.get(reason, 0) for reason, n in stats.drops.items()}
         return Load(
-            at=self._at,
+            at=self._clock(),
             interval=interval,
             cpu=max(0.0, self._cpu - cpu) / interval,
             busiest_thread=max(0.0, busiest) / interval,

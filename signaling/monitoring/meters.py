@@ -32,9 +32,10 @@ report is a claim."""
 class Quality(NamedTuple):
     """One connection over one interval.
 
-    at: its end, Unix seconds; interval: seconds. loss: share, on this connection's own way. jitter,
-    round_trip_time: seconds. bitrate: bits a second of payload. packets: that came or went. gaps: of
-    100 ms and more, None where nobody counts them. score: 1 to 4.5. What is not known is None.
+    at: its end, Unix seconds (from a meter: by its own clock); interval: seconds. loss: share, on this
+    connection's own way. jitter, round_trip_time: seconds. bitrate: bits a second of payload. packets:
+    that came or went. gaps: of 100 ms and more, None where nobody counts them. score: 1 to 4.5. What is
+    not known is None.
     """
 
     at: float
@@ -49,7 +50,7 @@ class Quality(NamedTuple):
 
 
 class UplinkMeter:
-    """Reads one publisher. stats, at: the first reading, and when it was, in Unix seconds."""
+    """Reads one publisher. stats, at: the first reading, and when it was, on a clock that nobody sets."""
 
     __slots__ = ("_at", "_before")
 
@@ -84,7 +85,7 @@ class UplinkMeter:
 
 
 class DownlinkMeter:
-    """Reads one consumer. stats, at: the first reading, and when it was, in Unix seconds."""
+    """Reads one consumer. stats, at: the first reading, and when it was, on a clock that nobody sets."""
 
     __slots__ = ("_at", "_before", "_loss", "_reported_at")
 

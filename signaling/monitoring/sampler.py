@@ -50,12 +50,18 @@ class ParticipantSample:
 
 class Readings:
     """The meters of all connections, for one length of interval. latest: by connection id. clock: Unix
-    seconds."""
+    seconds; steady: seconds of a clock that nobody sets."""
 
-    def __init__(self, rooms: Rooms, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.latest: dict[str, Quality] = {}
         self._rooms = rooms
         self._clock = clock
+        self._steady = steady
         self._uplinks: dict[str, UplinkMeter] = {}
         self._downlinks: dict[str, DownlinkMeter] = {}
         self._done = 0
@@ -79,12 +85,13 @@ class Readings:
             publication = participant.publication
             if publication is None or publication.media.state is not ConnectionState.CONNECTED:
                 continue
-            id, stats, at = publication.id, publication.media.stats(), self._clock()
+            id, stats, at = publication.id, publication.media.stats(), self._steady()
             meter = self._uplinks.get(id)
             if meter is None:
                 meters[id] = UplinkMeter(stats, at)
             else:
-                latest[id] = meter.read(stats, at, muted=participant.muted)
+                quality = meter.read(stats, at, muted=participant.muted)
+                latest[id] = quality._replace(at=self._clock())
                 meters[id] = meter
             self._done += 1
             if self._done % CHUNK == 0:
@@ -102,13 +109,14 @@ class Readings:
             for subscription in tuple(participant.subscriptions.values()):
                 if subscription.media.state is not ConnectionState.CONNECTED:
                     continue
-                id, stats, at = subscription.id, subscription.media.stats(), self._clock()
+                id, stats, at = subscription.id, subscription.media.stats(), self._steady()
                 meter = self._downlinks.get(id)
                 if meter is None:
                     meters[id] = DownlinkMeter(stats, at)
                 else:
                     uplink = latest.get(subscription.publication.id)
-                    sample.downlinks[id] = latest[id] = meter.read(stats, at, uplink)
+                    quality = meter.read(stats, at, uplink)._replace(at=self._clock())
+                    sample.downlinks[id] = latest[id] = quality
                     meters[id] = meter
                 self._done += 1
                 if self._done % CHUNK == 0:

@@ -17,6 +17,7 @@ from relay import (
     Relay,
     RtpParameters,
 )
+from relay.clock import wall_time
 from relay.rtcp import (
     MAX_NACK_SEQUENCES,
     Nack,
@@ -167,10 +168,24 @@ async def test_a_datagram_of_many_reports_costs_as_much_as_one(
     assert consumer.stats().nack_count == 90
 
 
+@pytest.mark.parametrize("step", [5.0, -5.0, 5 * 3600.0])
+async def test_a_round_trip_while_the_clock_is_set(
+    relay: Relay, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    consumer = relay.create_consumer(publisher)
+    now = time.monotonic()
+    sent = middle_32(ntp_time(wall_time(now)))
+    block = ReportBlock(consumer.ssrc, 0, 0, 0, 0, sent, 0)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + step)
+    consumer._receive_rtcp([ReceiverReport(1, (block,))], now + 0.25)
+    assert consumer.stats().round_trip_time == pytest.approx(0.25, abs=1e-3)
+
+
 async def test_a_round_trip_ends_when_the_report_came(relay: Relay, publisher: Publisher) -> None:
     """Not when somebody looks at it."""
     consumer = relay.create_consumer(publisher)
-    sent, before = middle_32(ntp_time(time.time() - 1.0)), time.monotonic()
+    sent, before = middle_32(ntp_time(wall_time(time.monotonic() - 1.0))), time.monotonic()
     block = ReportBlock(consumer.ssrc, 0, 0, 0, 0, sent, 0)
     consumer._receive_rtcp([ReceiverReport(1, (block,))], before - 0.75)
     round_trip = consumer.stats().round_trip_time

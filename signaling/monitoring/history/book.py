@@ -33,27 +33,32 @@ what hangs on it."""
 
 _SESSION = """INSERT OR IGNORE INTO sessions (key, room, started_at, seen_at)
     VALUES (:session, :room, :at, :at)"""
-_SESSION_END = "UPDATE sessions SET ended_at = :at, seen_at = :at WHERE key = :session"
+# Ends are not before their starts: the clock may have been set back in between.
+_SESSION_END = """UPDATE sessions SET seen_at = max(started_at, :at), ended_at = max(started_at, :at,
+    COALESCE((SELECT max(left_at) FROM participations WHERE session = sessions.id), 0))
+    WHERE key = :session"""
 _PARTICIPATION = """INSERT OR IGNORE INTO participations (key, session, name, identity, joined_at, seen_at)
     SELECT :participation, id, :name, :identity, :at, :at FROM sessions WHERE key = :session"""
-_PARTICIPATION_END = """UPDATE participations SET left_at = :at, seen_at = :at, reason = :reason
+_PARTICIPATION_END = """UPDATE participations SET
+    left_at = max(joined_at, :at), seen_at = max(joined_at, :at), reason = :reason
     WHERE key = :participation"""
 _CONNECTION = """INSERT OR IGNORE INTO connections
         (participation, key, number, direction, speaker, started_at)
     SELECT id, :connection, :number, :direction, :speaker, :at FROM participations
     WHERE key = :participation"""
-_CONNECTION_END = """UPDATE connections SET ended_at = :at, reason = :reason WHERE number = :number
+_CONNECTION_END = """UPDATE connections SET ended_at = max(started_at, :at), reason = :reason
+    WHERE number = :number
     AND participation = (SELECT id FROM participations WHERE key = :participation)"""
 _EVENT = """INSERT INTO events (session, participation, at, kind, detail)
     SELECT session, id, :at, :kind, :detail FROM participations WHERE key = :participation"""
 _WINDOW = """INSERT OR REPLACE INTO windows (participation, at, data)
     SELECT id, :at, :data FROM participations WHERE key = :participation"""
-_WINDOW_SUMS = """UPDATE participations SET seen_at = :at,
+_WINDOW_SUMS = """UPDATE participations SET seen_at = max(joined_at, :at),
     sent_sum = sent_sum + :sent, sent_count = sent_count + :sent_count,
     heard_sum = heard_sum + :heard, heard_count = heard_count + :heard_count,
     worst = CASE WHEN worst IS NULL OR :worst < worst THEN COALESCE(:worst, worst) ELSE worst END
     WHERE key = :participation"""
-_SEEN = "UPDATE sessions SET seen_at = :at WHERE key = :session"
+_SEEN = "UPDATE sessions SET seen_at = max(started_at, :at) WHERE key = :session"
 
 
 @dataclass(slots=True)

@@ -67,6 +67,7 @@ class Someone:
         self._constant = constant
         self.websocket = websocket
         self.own: Recorded | None = None
+        self.resume_token: str | None = None
         self.peers: list[Peer] = []
         self._waiting: dict[str, asyncio.Future[Message]] = {}
         self._task = asyncio.create_task(self._read())
@@ -140,11 +141,16 @@ class Crowd:
         self.latencies: dict[int, list[float]] = defaultdict(list)
         self.listeners = 0
 
-    async def arrive(self, room: str, name: str, *, constant: bool = False) -> Someone:
-        """Connect and join. constant: nothing may close that they hear of."""
+    async def arrive(
+        self, room: str, name: str, token: str | None = None, *, constant: bool = False
+    ) -> Someone:
+        """Connect and join, with an access token where there is one. constant: nothing may close that they
+        hear of."""
         websocket = await connect(self.url, open_timeout=PATIENCE)
         someone = Someone(self, websocket, constant=constant)
-        await someone.ask("join_room", room=room, name=name)
+        with_token = {} if token is None else {"token": token}
+        joined = await someone.ask("join_room", room=room, name=name, **with_token)
+        someone.resume_token = joined.get("resume_token")
         return someone
 
     def open_peer(self, source: Any) -> Recorded:

@@ -25,7 +25,7 @@ def test_packets_and_drops_of_an_interval() -> None:
             drops=drops | {DropReason.RTP_MUTED: 9, DropReason.SEND_FAILED: 2},
         ),
     ]
-    meter = LoadMeter(lambda: readings.pop(0), lambda: now[0], dict)
+    meter = LoadMeter(lambda: readings.pop(0), lambda: now[0], lambda: now[0], dict)
     meter.add_delay(0.25)
     meter.add_delay(0.01)
     now[0] = 104.0
@@ -43,10 +43,23 @@ def test_packets_and_drops_of_an_interval() -> None:
 def test_the_busiest_thread_counts_and_a_new_one_from_its_start() -> None:
     now = [0.0]
     spent = [{1: 10.0, 2: 3.0}, {1: 10.5, 2: 3.1, 7: 1.5}]
-    meter = LoadMeter(relay_stats, lambda: now[0], lambda: spent.pop(0))
+    meter = LoadMeter(relay_stats, lambda: now[0], lambda: now[0], lambda: spent.pop(0))
     now[0] = 2.0
 
     assert meter.read().busiest_thread == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("step", [5 * 3600.0, -5 * 3600.0])
+def test_a_clock_that_is_set_makes_no_interval_longer_or_shorter(step: float) -> None:
+    wall, steady = [1000.0], [50.0]
+    spent = [{1: 0.0}, {1: 1.0}]
+    meter = LoadMeter(relay_stats, lambda: wall[0], lambda: steady[0], lambda: spent.pop(0))
+    wall[0] += 10.0 + step
+    steady[0] += 10.0
+    load = meter.read()
+
+    assert (load.at, load.interval) == (1010.0 + step, 10.0)
+    assert load.busiest_thread == pytest.approx(0.1)
 
 
 def test_a_delay_counts_once() -> None:

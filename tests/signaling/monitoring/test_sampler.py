@@ -31,7 +31,7 @@ async def test_the_second_reading_tells_what_was_between(
     before = PublisherStats(0, 0, 0, 0, 0.0, None)
     after = replace(before, packets_received=480, packets_lost=20)
     _speak(publisher, monkeypatch, before, after)
-    readings = Readings(lab.rooms, lambda: lab.now)
+    readings = Readings(lab.rooms, lambda: lab.now, lambda: lab.now)
     first = await readings.read()
     lab.now = 10.0
     second = await readings.read()
@@ -45,6 +45,24 @@ async def test_the_second_reading_tells_what_was_between(
     assert set(readings.latest) == {publisher.id, consumer.id}
 
 
+@pytest.mark.parametrize("step", [5 * 3600.0, -5 * 3600.0])
+async def test_a_clock_that_is_set_makes_no_interval_longer_or_shorter(
+    lab: Lab, step: float
+) -> None:
+    ada, bob = lab.joined("Ada"), lab.joined("Bob")
+    publisher = ada.publish()
+    consumer = bob.consume(publisher)
+    wall = 1000.0
+    readings = Readings(lab.rooms, lambda: wall, lambda: lab.now)
+    await readings.read()
+    lab.now += 10.0
+    wall += 10.0 + step
+    await readings.read()
+
+    assert {(each.at, each.interval) for each in readings.latest.values()} == {(wall, 10.0)}
+    assert set(readings.latest) == {publisher.id, consumer.id}
+
+
 async def test_a_connection_without_media_is_not_read_and_one_that_went_is_forgotten(
     lab: Lab,
 ) -> None:
@@ -52,7 +70,7 @@ async def test_a_connection_without_media_is_not_read_and_one_that_went_is_forgo
     bob.create_publisher()
     publisher = ada.publish()
     bob.create_consumer(publisher)
-    readings = Readings(lab.rooms, lambda: lab.now)
+    readings = Readings(lab.rooms, lambda: lab.now, lambda: lab.now)
     for _ in range(2):
         await readings.read()
     assert set(readings.latest) == {publisher.id}
@@ -72,7 +90,7 @@ async def test_the_event_loop_has_its_turn_and_people_may_leave_in_it(
         for publisher in publishers:
             if publisher is not own:
                 client.consume(publisher)
-    readings = Readings(lab.rooms, lambda: lab.now)
+    readings = Readings(lab.rooms, lambda: lab.now, lambda: lab.now)
     await readings.read()
     reading = asyncio.create_task(readings.read())
     for client in clients[2:]:

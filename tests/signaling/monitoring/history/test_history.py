@@ -16,6 +16,7 @@ from tests.signaling.monitoring.history.course import (
     BEGIN,
     Feeder,
     conversation,
+    farewell,
     load,
     quality,
     sample,
@@ -67,6 +68,26 @@ async def test_a_room_with_its_people_events_and_curve(feeder: Feeder) -> None:
     assert room["curve"][0]["worst_score"] == pytest.approx(1.8, abs=0.01)
     assert room["truncated"] is False
     assert await feeder.history.ask(lambda ask: queries.room(ask, "nothing")) is None
+
+
+async def test_nothing_ends_before_it_began_when_the_clock_is_set_back(feeder: Feeder) -> None:
+    feeder.events(*conversation())
+    session = feeder.history.session("a")
+    assert session is not None
+    feeder.events(*farewell(at=BEGIN - 3600))
+    await feeder.everything_written()
+    room = await feeder.history.ask(lambda ask: queries.room(ask, session))
+
+    assert room is not None
+    times = {one["name"]: (one["joined_at"], one["left_at"]) for one in room["participations"]}
+    assert times == {"Ada": (BEGIN, BEGIN), "Bob": (BEGIN + 5, BEGIN + 5)}
+    assert (room["started_at"], room["ended_at"]) == (BEGIN, BEGIN + 5)
+    spans = await feeder.history.ask(
+        lambda ask: ask.database.execute(
+            "SELECT min(ended_at - started_at) FROM connections"
+        ).fetchall()
+    )
+    assert [span for (span,) in spans] == [0]
 
 
 async def test_everybody_in_a_room_as_a_strip(
