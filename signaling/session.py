@@ -46,12 +46,12 @@ MESSAGE_BURST = 300.0
 CANDIDATE_COST = 0.1
 """Of a message with a candidate: they come ten at a time with every answer, and cost little."""
 
-REFUSED_COST = 5.0
-"""Messages that one counts as which the address may not send: who goes on all the same is closed, and who
-says little is not, whatever others behind the same address do."""
-
 MAX_DEBT = 100.0
 """Messages beyond the limit, each refused by `rate_limited`, until the socket is closed."""
+
+REFUSED_RATE = 10.0
+"""Messages a second that may be refused for the address's sake, `MAX_DEBT` at once: who goes on all the
+same is closed, and who says little is not, whatever others behind the same address do."""
 
 POLICY_VIOLATION = 1008
 """Close code (RFC 6455 §7.4.1)."""
@@ -92,6 +92,7 @@ class Session:
         self._join_timeout = join_timeout
         self._outside_since: float | None = now
         self._bucket = TokenBucket(MESSAGE_RATE, MESSAGE_BURST, now)
+        self._patience = TokenBucket(REFUSED_RATE, MAX_DEBT, now)
         self._place: tuple[Room, Participant] | None = None
         self._joined_before = False
         self._confirmed = True
@@ -164,11 +165,12 @@ class Session:
             if self._visitor is None or self._visitor.may_send(now):
                 return
             limit = "your address sends more than it may"
-            self._bucket.take(now, REFUSED_COST - 1)
+            goes_on = not self._patience.take(now)
         else:
             limit = f"at most {MESSAGE_RATE:g} a second are handled"
             self._refusals.count(Refusal.SOCKET_MESSAGES)
-        if self._bucket.debt > MAX_DEBT:
+            goes_on = self._bucket.debt > MAX_DEBT
+        if goes_on:
             self.give_up()
         raise SignalingError(
             ErrorCode.RATE_LIMITED, f"Messages come too fast; {limit}.", request_id(frame)

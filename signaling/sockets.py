@@ -25,7 +25,7 @@ from websockets.asyncio.server import ServerConnection
 from signaling.gate import RETRY_AFTER, STATUS, Arrival, Gate
 from signaling.ratelimit import TokenBucket
 from signaling.refusals import Refusal
-from signaling.session import CANDIDATE_COST, MAX_DEBT, MESSAGE_BURST, MESSAGE_RATE, REFUSED_COST
+from signaling.session import CANDIDATE_COST, MAX_DEBT, MESSAGE_BURST, MESSAGE_RATE, REFUSED_RATE
 from signaling.site import SECURITY_HEADERS, Page, refusal_page
 
 TLS_TIMEOUT = 10
@@ -44,6 +44,9 @@ FRAME_BURST = (MESSAGE_BURST + MAX_DEBT) / CANDIDATE_COST
 
 PART_COST = 1 / CANDIDATE_COST
 """Frames that a ping, a pong or a part of a message counts as: so many of them as of messages."""
+
+REFUSED_PART_COST = FRAME_RATE / REFUSED_RATE
+"""The same for one that the address may not send."""
 
 _HEAD_END = b"\r\n\r\n"
 """What a request ends by; the library knows no other end, and no body."""
@@ -146,7 +149,7 @@ class Socket(ServerConnection):
         if frame.fin and frame.opcode in (Opcode.TEXT, Opcode.BINARY):
             return self._frames.take(now)  # the session asks whether the address may send that
         allowed = self.arrival is not None and self._gate.visitor(self.arrival).may_send(now)
-        return self._frames.take(now, PART_COST if allowed else PART_COST * REFUSED_COST)
+        return self._frames.take(now, PART_COST if allowed else REFUSED_PART_COST)
 
 
 class _Tls(SSLProtocol):
