@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Error, Page, Playwright, async_playwright
 
-from tests.browser.interface import BrowserError
+from tests.browser.interface import BrowserError, uncaught
 
 EXECUTABLE = "/usr/bin/chromium"
 
@@ -35,7 +35,6 @@ class ChromiumPage:
 
     def __init__(self, context: BrowserContext, page: Page) -> None:
         self.console: list[str] = []
-        self.errors: list[str] = []
         self._context = context
         self._page = page
         page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
@@ -48,7 +47,7 @@ class ChromiumPage:
         return self._page
 
     def _on_error(self, error: object) -> None:
-        self.errors.append(str(error))
+        uncaught.append(str(error))
         self.console.append(f"uncaught: {error}")
 
     async def evaluate(self, function: str, argument: object = None) -> Any:

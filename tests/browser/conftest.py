@@ -22,6 +22,7 @@ from tests.browser import pulse
 from tests.browser.chromium import Chromium
 from tests.browser.firefox import Firefox
 from tests.browser.guests import Guests
+from tests.browser.interface import uncaught
 from tests.browser.server import RelayServer
 from tests.conftest import leaked_tasks
 
@@ -41,10 +42,19 @@ def pytest_runtest_makereport(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder share the event loop that the browsers are attached to."""
+    """All tests of this folder share the event loop that the browsers are attached to. A browser that only
+    a parameter names is started first, too: before the test's own tasks and sockets are counted."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            _start_first(item)
+
+
+def _start_first(item: pytest.Item) -> None:
+    """The browsers that only a parameter names."""
+    if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+        named = {str(value) for value in item.callspec.params.values()}
+        item.fixturenames[:0] = sorted(named & {"chromium", "firefox"})
 
 
 def _require(executable: str) -> None:
@@ -52,6 +62,14 @@ def _require(executable: str) -> None:
         message = f"{executable} is not installed (scripts/install-browsers installs it)"
         # Where nobody reads the summary a skipped test would pass for a run one.
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+
+
+@pytest.fixture(autouse=True)
+def no_uncaught_errors() -> Iterator[None]:
+    """Fails a test in which a script of a page has failed, whoever opened the page."""
+    uncaught.clear()
+    yield
+    assert not uncaught, f"errors that a page did not catch: {uncaught}"
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
@@ -109,4 +127,3 @@ async def guests(
     if request.node.stash.get(_failed, False):
         await guests.save(artifacts)
     await guests.close()
-    assert not guests.errors, f"errors that a page did not catch: {guests.errors}"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser.bidi import BidiSession, Event
-from tests.browser.interface import BrowserError
+from tests.browser.interface import BrowserError, uncaught
 
 EXECUTABLE = "/usr/bin/firefox-esr"
 START_TIMEOUT = 60.0
@@ -63,7 +63,6 @@ class FirefoxPage:
 
     def __init__(self, session: BidiSession, user_context: str, context: str) -> None:
         self.console: list[str] = []
-        self.errors: list[str] = []
         self._session = session
         self._user_context = user_context
         self._context = context
@@ -75,7 +74,7 @@ class FirefoxPage:
             return
         ours = event["type"] == "javascript" and not _LOST_SOCKET.match(event["text"])
         if ours and event["level"] == "error":
-            self.errors.append(event["text"])
+            uncaught.append(event["text"])
             self.console.append(f"uncaught: {event['text']}")
         else:
             self.console.append(f"{event['level']}: {event['text']}")

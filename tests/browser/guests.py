@@ -19,11 +19,6 @@ class Guests:
         self._server = server
         self._participants: list[Participant] = []
 
-    @property
-    def errors(self) -> list[str]:
-        """The errors that the pages did not catch."""
-        return [error for each in self._participants for error in each.page.errors]
-
     async def arrive(
         self, browser: Browser, name: str, room: str = "lab", preload: Sequence[str] = ()
     ) -> Participant:

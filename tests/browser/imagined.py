@@ -27,6 +27,7 @@ NAMES = (
 )
 ROOMS = ("standup", "support", "design-review", "all-hands", "coffee", "night-shift", "planning")
 LONG_NAME = "Maximiliane-Theodora von und zu Hohenstein-Breitenbach am Wasser"
+RIGHT_TO_LEFT = "محمد بن عبد الرحمن بن عبد الله الطويل جدا"
 LONG_ROOM = "the-very-long-name-of-a-room-that-somebody-made-with-a-program-1"
 STEP = 10.0
 
@@ -88,7 +89,7 @@ class Imagined:
     def _live_room(self, number: int, chance: random.Random) -> Json:
         names = [_name(index) for index in range(self.people)]
         if number == 0 and self.people > 1:
-            names[1] = LONG_NAME
+            names[1:3] = [LONG_NAME, RIGHT_TO_LEFT][: self.people - 1]
         people = [
             self._live_person(number, index, name, chance) for index, name in enumerate(names)
         ]
@@ -177,7 +178,7 @@ class Imagined:
         start, end = self.now - 3_600, self.now - 600
         participations = []
         for index in range(self.people):
-            name = LONG_NAME if index == 1 else _name(index)
+            name = {1: LONG_NAME, 2: RIGHT_TO_LEFT}.get(index, _name(index))
             joined = start + 20 * index
             bad = index < self.bad
             strip = [

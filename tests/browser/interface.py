@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 _SCRIPTS = Path(__file__).parent / "scripts"
 
+uncaught: list[str] = []
+"""The errors that no page of any browser has caught since the test began: conftest.py fails it for them."""
+
 
 class BrowserError(Exception):
     """The browser, or a script in a page, refused what was asked of it."""
@@ -19,8 +22,6 @@ class Page(Protocol):
 
     console: list[str]
     """What the page wrote to its console, and errors that it did not catch, in order."""
-    errors: list[str]
-    """The errors that the page did not catch."""
 
     async def evaluate(self, function: str, argument: object = None) -> Any:
         """Calls a JavaScript function with one JSON value; returns its (awaited) JSON result.

@@ -34,7 +34,6 @@ async def rooms(artifacts: Path) -> AsyncIterator[list[Guests]]:
     yield guests
     for each in guests:
         await each.close()
-        assert not each.errors
     await asyncio.gather(*(server.stop() for server in servers))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.chromium import Chromium
 from tests.browser.dashboard import Board, imagined
-from tests.browser.imagined import LONG_NAME, Imagined
+from tests.browser.imagined import LONG_NAME, RIGHT_TO_LEFT, Imagined
 from tests.browser.waiting import eventually
 
 SERVERS = {"nobody": (0, 0, 0), "everybody": (30, 7, 9), "one-room": (1, 200, 3)}
@@ -196,6 +196,39 @@ async def test_a_better_or_worse_state_is_spoken_but_not_every_number(chromium: 
             lambda: board.page.evaluate("() => window.spoken"), what="the change is spoken"
         )
         assert spoken == ["2 people hear badly."]
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [("#/", ".person-name"), ("#/rooms/r0", ".lane-name")], ids=["now", "room"]
+)
+async def test_names_are_read_from_their_own_side(
+    chromium: Chromium, place: str, name: str
+) -> None:
+    async with imagined(chromium, Imagined(time.time(), 2, 4, 1), place) as board:
+        await _settled(board, place)
+        directions = await board.page.evaluate(
+            """(it) => Object.fromEntries([...document.querySelectorAll(it)]
+            .map((each) => [each.textContent, getComputedStyle(each).direction]))""",
+            name,
+        )
+        assert directions[RIGHT_TO_LEFT] == "rtl"
+        assert directions[LONG_NAME] == "ltr"
+
+
+async def test_a_file_that_cannot_be_had_is_told_until_another_page(chromium: Chromium) -> None:
+    server = Imagined(time.time(), 2, 4, 1)
+    async with imagined(chromium, server, "#/calls/r0p0") as board:
+        await _settled(board, "#/calls/r0p0")
+        known, server.answer = server.answer, lambda _: None  # type: ignore[method-assign]
+        await board.page.click(".take-away button")
+        told = await board.expect("#banner", bool, "that it was not saved")
+        assert "Nothing was saved" in told
+        assert "Trying again" not in told
+        assert await board.text("#freshness-text") == "Live"
+        server.answer = known  # type: ignore[method-assign]
+        await board.go("#/")
+        await board.expect_title("Ada hears badly.")
+        assert await board.texts("#banner") == []
 
 
 async def test_nothing_is_asked_while_nobody_looks(chromium: Chromium) -> None:

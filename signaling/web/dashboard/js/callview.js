@@ -283,7 +283,7 @@ function voices(connections, call) {
           "li",
           {},
           chip(score),
-          id ? h("a", { href: formatRoute("call", id) }, name ?? "Somebody") : h("span", {}, name ?? "Somebody"),
+          h(id ? "a" : "span", { dir: "auto", href: id ? formatRoute("call", id) : null }, name ?? "Somebody"),
           h("span.soft", {}, `${percent(loss)} loss`),
         ),
       ),

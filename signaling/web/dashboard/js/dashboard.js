@@ -59,6 +59,9 @@ export class Dashboard {
   #polls = new Set();
   #answeredAt = 0;
   #gone = false;
+  /** Why there is no answer, and why there is no file. */
+  #unanswered = "";
+  #notSaved = "";
   #announcedAt = -Infinity;
   #announceTimer = 0;
 
@@ -127,6 +130,8 @@ export class Dashboard {
       poll.stop();
     }
     this.#polls.clear();
+    this.#notSaved = "";
+    this.#tell();
     this.#say("");
   }
 
@@ -173,7 +178,8 @@ export class Dashboard {
     this.#answeredAt = Date.now() / 1000;
     document.body.dataset.state = "ready";
     this.#setFreshness("live", "Live");
-    this.#banner.hidden = true;
+    this.#unanswered = "";
+    this.#tell();
     if (this.#gone) {
       this.#gone = false;
       this.#announce("The relay answers again.");
@@ -182,20 +188,34 @@ export class Dashboard {
 
   /** @param {unknown} error */
   #failed(error) {
-    if (error instanceof ApiError && (error.fault === "unauthorized" || error.fault === "forbidden")) {
-      this.#ask(error.fault);
+    if (this.#askedAfter(error)) {
       return;
     }
     if (!(error instanceof ApiError)) {
       console.error(error);
     }
     const since = this.#answeredAt ? ` What you see is from ${clockWithSeconds(this.#answeredAt)}.` : "";
-    const text = `${faultWords(error)}${since} Trying again…`;
-    this.#banner.hidden = false;
-    setText(this.#banner, text);
+    this.#unanswered = `${faultWords(error)}${since} Trying again…`;
+    this.#tell();
     this.#setFreshness("stale", "No answer");
     document.body.dataset.state = this.#answeredAt ? "stale" : "loading";
     this.#gone = true;
+  }
+
+  /** What lasts: that nobody answers, else that a file was not saved. */
+  #tell() {
+    const text = this.#unanswered || this.#notSaved;
+    this.#banner.hidden = text === "";
+    setText(this.#banner, text);
+  }
+
+  /** @param {unknown} error @returns {boolean} whether it is for want of a token, which was asked for */
+  #askedAfter(error) {
+    if (error instanceof ApiError && (error.fault === "unauthorized" || error.fault === "forbidden")) {
+      this.#ask(error.fault);
+      return true;
+    }
+    return false;
   }
 
   /** Shows the form for the token. @param {"unauthorized" | "forbidden"} fault */
@@ -204,7 +224,8 @@ export class Dashboard {
     this.#api.token = "";
     this.#closeView();
     this.#place.replaceChildren();
-    this.#banner.hidden = true;
+    this.#unanswered = "";
+    this.#tell();
     this.#gate.hidden = false;
     document.body.dataset.state = "gate";
     document.title = "Admin token · rtp-relay";
@@ -240,10 +261,14 @@ export class Dashboard {
   async #save(path, query, name) {
     try {
       await this.#api.save(path, query, name);
+      this.#notSaved = "";
       this.#announce("Saved.");
     } catch (error) {
-      this.#failed(error);
+      if (!this.#askedAfter(error)) {
+        this.#notSaved = `${faultWords(error)} Nothing was saved.`;
+      }
     }
+    this.#tell();
   }
 
   /**

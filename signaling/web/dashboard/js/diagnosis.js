@@ -41,7 +41,7 @@ export function roomDiagnosis(answer, hrefOf) {
   const rows = concerned.slice(0, 8).map((/** @type {Json} */ each) => {
     const cause = each.cause === answer.cause ? "" : `${causeWords(each.cause).title}. `;
     const words = `${cause}${percent(each.bad_share)} of the time was bad`;
-    return h("li", {}, h("a", { href: hrefOf(each.participation_id) }, each.name), h("span", {}, words));
+    return h("li", {}, h("a", { dir: "auto", href: hrefOf(each.participation_id) }, each.name), h("span", {}, words));
   });
   return frame(
     fine ? "good" : answer.cause === "unknown" ? "none" : "bad",

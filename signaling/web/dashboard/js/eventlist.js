@@ -30,7 +30,7 @@ export function eventList(events, names, onTime) {
       h(
         "span",
         {},
-        names && event.name && h("strong", {}, event.name),
+        names && event.name && h("strong", { dir: "auto" }, event.name),
         names ? ` ${words}` : `${words[0]?.toUpperCase()}${words.slice(1)}`,
       ),
     );

@@ -105,7 +105,7 @@ export class Lanes {
    */
   #row(lane, svg) {
     const stay = worstStay(lane);
-    const name = h("a.lane-name", { href: this.#hrefOf(stay.id), title: lane.name }, lane.name);
+    const name = h("a.lane-name", { dir: "auto", href: this.#hrefOf(stay.id), title: lane.name }, lane.name);
     return h("li", {}, h("span.lane-who", {}, chip(stay.worstScore), name), h("div.lane-frame", {}, svg));
   }
 

@@ -205,7 +205,8 @@ function matching(room, wanted) {
 /** @param {Trouble} first */
 function troubleRow(first) {
   const score = new Chip();
-  const name = first.person.call ? h("a", { href: formatRoute("call", first.person.call) }) : h("strong");
+  const { call } = first.person;
+  const name = call ? h("a", { dir: "auto", href: formatRoute("call", call) }) : h("strong", { dir: "auto" });
   const words = h("span");
   const why = h("span.why");
   const element = h("li.trouble", {}, score.element, h("span.trouble-words", {}, name, " ", words, why));

@@ -90,7 +90,7 @@ function row(answer, now) {
     h(
       "span.past-who",
       {},
-      h("a.past-name", { href: formatRoute("call", id), title: name }, name),
+      h("a.past-name", { dir: "auto", href: formatRoute("call", id), title: name }, name),
       h("span.past-when", {}, [span(joinedAt, leftAt, now), `in ${answer.room}`, identity].filter(Boolean).join(" · ")),
     ),
   );

@@ -118,7 +118,7 @@ function dot() {
 }
 
 class PersonRow {
-  #name = h("a.person-name");
+  #name = h("a.person-name", { dir: "auto" });
   #identity = h("span.identity");
   #state = h("span.voice-state");
   #level = h("span.level", { "aria-hidden": "true" }, h("span.level-bar"));
