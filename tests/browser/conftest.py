@@ -111,8 +111,10 @@ def artifacts(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def server(artifacts: Path) -> AsyncIterator[RelayServer]:
-    server = RelayServer(artifacts / "server.log")
+async def server(artifacts: Path, request: pytest.FixtureRequest) -> AsyncIterator[RelayServer]:
+    """A parameter is an option of its."""
+    options = [request.param] if hasattr(request, "param") else []
+    server = RelayServer(artifacts / "server.log", *options)
     await server.start()
     yield server
     await server.stop()

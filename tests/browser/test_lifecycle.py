@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.browser.chromium import Chromium
 from tests.browser.guests import Guests
 from tests.browser.participant import Participant
@@ -63,6 +65,7 @@ async def test_closing_a_tab_without_leaving(chromium: Chromium, guests: Guests)
     await expect_all_hear_each_other([again, ben])
 
 
+@pytest.mark.parametrize("server", ["--resume-grace=1"], indirect=True)
 async def test_killing_a_browser(chromium: Chromium, guests: Guests) -> None:
     (ben,) = await guests.join(chromium, "Ben")
     victim = await Chromium.launch()

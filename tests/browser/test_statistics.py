@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.browser.chromium import Chromium
 from tests.browser.firefox import Firefox
 from tests.browser.guests import Guests
@@ -14,16 +16,15 @@ _PACKETS = 400
 _TOLERANCE = 0.01
 
 
-async def test_counters_agree_with_chromium(chromium: Chromium, guests: Guests) -> None:
-    await _expect_agreement(chromium, guests)
+async def test_counters_agree(chromium: Chromium, firefox: Firefox, guests: Guests) -> None:
+    await asyncio.gather(
+        _expect_agreement(chromium, guests, "chromium"),
+        _expect_agreement(firefox, guests, "firefox"),
+    )
 
 
-async def test_counters_agree_with_firefox(firefox: Firefox, guests: Guests) -> None:
-    await _expect_agreement(firefox, guests)
-
-
-async def _expect_agreement(browser: Browser, guests: Guests) -> None:
-    ann, _ = await guests.join(browser, "Ann", "Ben")
+async def _expect_agreement(browser: Browser, guests: Guests, room: str) -> None:
+    ann, _ = await guests.join(browser, "Ann", "Ben", room=room)
     await eventually(
         lambda: _counts(ann), lambda counts: min(counts) >= _PACKETS, what=f"{_PACKETS} packets"
     )
