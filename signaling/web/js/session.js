@@ -7,19 +7,15 @@
 import { Attempts, pause } from "./backoff.js";
 import { Doubt } from "./doubt.js";
 import { onNetworkChange } from "./network.js";
-import { Consumer } from "./consumer.js";
-import { Publisher } from "./publisher.js";
+import { Media } from "./media.js";
 import { Room } from "./room.js";
 import { Signaling, SignalingError } from "./signaling.js";
 
 /**
  * @typedef {import("./signaling.js").Message} Message
  * @typedef {import("./room.js").Participant} Participant
- * @typedef {import("./link.js").LinkState} LinkState
  *
- * @typedef {object} MediaObserver
- * @property {(id: string, state: LinkState) => void} linkChanged
- * @property {(id: string, receiver: RTCRtpReceiver) => void} receiverChanged a participant's sound
+ * @typedef {object} StayObserver
  * @property {(id: string, speaking: boolean) => void} speechReported by the server
  * @property {(id: string | null) => void} floorTaken by whom the conversation goes to; null: by nobody yet
  * @property {(code: string) => void} lost the WebSocket is gone, or coming back did not work yet
@@ -30,7 +26,7 @@ import { Signaling, SignalingError } from "./signaling.js";
  *     the latest
  * @property {(code: string) => void} expelled coming back was refused; the session is over
  *
- * @typedef {import("./room.js").RoomObserver & MediaObserver} SessionObserver
+ * @typedef {import("./room.js").RoomObserver & Omit<import("./media.js").MediaObserver, "pathChanged"> & StayObserver} SessionObserver
  *
  * @typedef {object} Entrance
  * @property {string} room
@@ -52,23 +48,15 @@ export class Session {
   #entrance;
   #observer;
   #room;
+  #media;
   #left = new AbortController();
   #doubt = new Doubt((patience) => this.#ask(patience), this.#left.signal);
   #draining = false;
-  #inRoom = false;
   /** @type {Signaling | null} */
   #signaling = null;
   /** To come back by, null when that is off or refused. @type {string | null} */
   #token = null;
-  /** @type {RTCIceServer[]} */
-  #iceServers = [];
-  /** @type {MediaStreamTrack | null} */
-  #track = null;
   #muted;
-  /** @type {Publisher | null} */
-  #publisher = null;
-  /** By participant. @type {Map<string, Consumer>} */
-  #consumers = new Map();
 
   /**
    * @param {URL} url of the WebSocket
@@ -81,17 +69,22 @@ export class Session {
     this.#entrance = entrance;
     this.#muted = muted;
     this.#observer = observer;
+    this.#media = new Media({
+      linkChanged: (id, state) => observer.linkChanged(id, state),
+      receiverChanged: (id, receiver) => observer.receiverChanged(id, receiver),
+      pathChanged: (alive) => this.#doubt.pathChanged(alive),
+    });
     this.#room = new Room({
       participantJoined: (participant, news) => {
         observer.participantJoined(participant, news);
-        this.#consume(participant);
+        this.#media.consume(participant);
       },
       participantChanged: (participant) => {
         observer.participantChanged(participant);
-        this.#consume(participant);
+        this.#media.consume(participant);
       },
       participantLeft: (participant, news) => {
-        this.#stopConsuming(participant.id);
+        this.#media.release(participant.id);
         observer.participantLeft(participant, news);
       },
     });
@@ -110,20 +103,12 @@ export class Session {
 
   /** Publishes the track, or replaces the one that is being published. @param {MediaStreamTrack} track */
   async publish(track) {
-    this.#track = track;
-    if (this.#publisher) {
-      await this.#publisher.replaceTrack(track);
-    } else if (this.#inRoom) {
-      this.#startPublishing(track);
-    }
+    await this.#media.publish(track);
   }
 
   /** Publishes no longer: one only listens. */
   unpublish() {
-    this.#track = null;
-    this.#publisher?.stop();
-    this.#publisher = null;
-    this.#observer.linkChanged(this.#room.selfId, "none");
+    this.#media.unpublish();
   }
 
   /** @param {boolean} muted */
@@ -173,21 +158,12 @@ export class Session {
     // The socket first: with its end the server frees everything, and needs no word about each.
     this.#signaling?.close();
     this.#signaling = null;
-    this.#dropMedia();
+    this.#media.end();
   }
 
-  /**
-   * The media connections, for statistics.
-   *
-   * @returns {{participantId: string, id: string | null, peer: RTCPeerConnection | null}[]}
-   */
+  /** The media connections, for statistics: see `Media.links`. */
   links() {
-    const links = [...this.#consumers].map(([participantId, { id, peer }]) => ({ participantId, id, peer }));
-    if (this.#publisher) {
-      const { id, peer } = this.#publisher;
-      links.push({ participantId: this.#room.selfId, id, peer });
-    }
-    return links;
+    return this.#media.links();
   }
 
   /**
@@ -221,8 +197,7 @@ export class Session {
 
   /** The device has another network: everything is looked at before anybody hears that something is wrong. */
   #networkChanged() {
-    this.#publisher?.restart();
-    this.#consumers.forEach((consumer) => consumer.restart());
+    this.#media.restart();
     this.#doubt.raise();
   }
 
@@ -308,7 +283,7 @@ export class Session {
     this.#signaling?.close();
     this.#signaling = null;
     const links = this.links();
-    this.#dropMedia();
+    this.#media.end();
     for (const { participantId } of links) {
       this.#observer.linkChanged(participantId, "connecting");
     }
@@ -350,25 +325,22 @@ export class Session {
       this.#observer.floorTaken(message.participant_id);
     } else {
       // Connections first: they must know the reason before the room takes a publisher away.
-      this.#publisher?.handle(message);
-      this.#consumers.forEach((consumer) => consumer.handle(message));
+      this.#media.handle(message);
       this.#room.handle(message);
     }
   }
 
   /** @param {Message} joined */
   #entered(joined) {
-    this.#inRoom = true;
     this.#draining = false;
     this.#token = joined.resume_token;
-    this.#iceServers = joined.ice_servers;
+    const signaling = /** @type {Signaling} */ (this.#signaling);
+    this.#media.begin(signaling, joined.ice_servers, joined.participant_id);
     this.#room.enter(joined, { name: this.#entrance.name, muted: this.#muted });
     if (this.#muted) {
       this.setMuted(true);
     }
-    if (this.#track) {
-      this.#startPublishing(this.#track);
-    }
+    this.#media.publishAgain();
   }
 
   /**
@@ -378,71 +350,12 @@ export class Session {
    * @param {Message} resumed
    */
   #resumed(resumed) {
-    const { publisher, consumers, muted } = resumed;
     this.#token = resumed.resume_token;
-    /** @type {Map<string, string>} */
-    const states = new Map(consumers.map((/** @type {Message} */ it) => [it.consumer_id, it.state]));
-    if (publisher && publisher.publisher_id !== this.#publisher?.id) {
-      this.#signaling?.send("close_publisher", { publisher_id: publisher.publisher_id });
-    }
-    this.#publisher?.resumed(publisher?.publisher_id === this.#publisher.id ? publisher?.state : undefined);
-    for (const consumer of this.#consumers.values()) {
-      consumer.resumed(states.get(consumer.id ?? ""));
-      states.delete(consumer.id ?? "");
-    }
-    for (const consumer_id of states.keys()) {
-      this.#signaling?.send("close_consumer", { consumer_id }); // nobody here ever heard of it
-    }
+    this.#media.resumed(resumed);
     this.#room.enter(resumed, { name: this.#entrance.name, muted: this.#muted });
     this.#ask(); // whatever is said next tells the server that the new token has come
-    if (muted !== this.#muted) {
+    if (resumed.muted !== this.#muted) {
       this.setMuted(this.#muted);
     }
-  }
-
-  /** @param {MediaStreamTrack} track */
-  #startPublishing(track) {
-    this.#publisher = new Publisher(track, this.#linkOptions(this.#room.selfId));
-  }
-
-  /** Makes the consumer be what the participant's publisher asks for. @param {Participant} participant */
-  #consume({ id, publisherId, self }) {
-    if (self || this.#consumers.get(id)?.publisherId === publisherId) {
-      return;
-    }
-    this.#stopConsuming(id);
-    if (publisherId === null) {
-      this.#observer.linkChanged(id, "none");
-      return;
-    }
-    const consumer = new Consumer(publisherId, this.#linkOptions(id), (receiver) =>
-      this.#observer.receiverChanged(id, receiver),
-    );
-    this.#consumers.set(id, consumer);
-  }
-
-  /** @param {string} id of the participant */
-  #stopConsuming(id) {
-    this.#consumers.get(id)?.stop();
-    this.#consumers.delete(id);
-  }
-
-  #dropMedia() {
-    this.#inRoom = false;
-    this.#publisher?.stop();
-    this.#publisher = null;
-    for (const id of [...this.#consumers.keys()]) {
-      this.#stopConsuming(id);
-    }
-  }
-
-  /** @param {string} id of the participant */
-  #linkOptions(id) {
-    return {
-      signaling: /** @type {Signaling} */ (this.#signaling),
-      iceServers: this.#iceServers,
-      onState: (/** @type {LinkState} */ state) => this.#observer.linkChanged(id, state),
-      onPath: (/** @type {boolean} */ alive) => this.#doubt.pathChanged(alive),
-    };
   }
 }

@@ -6,11 +6,12 @@ import { happeningsOf, mergedCurve, participationOf, stepOf } from "./data.js";
 import { callDiagnosis } from "./diagnosis.js";
 import { h, renew } from "./elements.js";
 import { eventList } from "./eventlist.js";
-import { duration, milliseconds, percent, scoreText, span } from "./format.js";
-import { crumbTrail, loading, nothingHere, takeAway } from "./pagehead.js";
-import { BAD_BELOW, GOOD_FROM, worstFirst } from "./quality.js";
+import { duration, milliseconds, percent, span } from "./format.js";
+import { loading, pageHead } from "./pagehead.js";
+import { diagnosed, follow, marksOf, meanOf, SCORE_CHART } from "./past.js";
+import { worstFirst } from "./quality.js";
 import { formatRoute, numberIn } from "./route.js";
-import { MARK_WORDS, eventWords, faultWords, markKind, reasonWords } from "./words.js";
+import { MARK_WORDS, reasonWords } from "./words.js";
 
 /**
  * @typedef {import("./chart.js").ChartKind} ChartKind
@@ -20,27 +21,9 @@ import { MARK_WORDS, eventWords, faultWords, markKind, reasonWords } from "./wor
  * @typedef {import("./route.js").Route} Route
  */
 
-/** A call that goes on gets a new point that often. Milliseconds. */
-const INTERVAL = 10_000;
-
-/** What is bad is coloured behind the score. @type {ChartKind["zones"]} */
-export const SCORE_ZONES = [
-  [1, BAD_BELOW, "bad"],
-  [BAD_BELOW, GOOD_FROM, "fair"],
-];
-
 /** @type {(ChartKind & {field: string, bad: "low" | "high"})[]} */
 const CHARTS = [
-  {
-    title: "Score",
-    field: "score",
-    bad: "low",
-    words: scoreText,
-    range: [1, 4.5],
-    ticks: [1, 2, 3, 4],
-    zones: SCORE_ZONES,
-    height: 168,
-  },
+  { ...SCORE_CHART, field: "score", bad: "low" },
   { title: "Loss", field: "loss", bad: "high", words: percent, least: 0.02 },
   { title: "Jitter", field: "jitter", bad: "high", words: milliseconds, least: 0.02 },
   { title: "Round trip", field: "round_trip_time", bad: "high", words: milliseconds, least: 0.05 },
@@ -77,21 +60,13 @@ export class CallView {
       return;
     }
     this.#context.setTitle("A call");
-    const path = `history/participations/${encodeURIComponent(this.#id)}`;
-    this.#context.poll(
-      async (signal) => {
-        const [answer, diagnosis] = await Promise.all([
-          this.#context.api.get(path, {}, signal),
-          this.#context.api.get(`${path}/diagnosis`, {}, signal).catch((/** @type {unknown} */ error) => ({ error })),
-        ]);
-        this.#draw(answer, diagnosis);
-        return answer.left_at !== null;
-      },
-      INTERVAL,
-      (error) =>
-        this.element.replaceChildren(
-          nothingHere("This call is not known", `${faultWords(error)} It may be older than the history goes back.`),
-        ),
+    follow(
+      this.#context,
+      `history/participations/${encodeURIComponent(this.#id)}`,
+      "left_at",
+      (answer, diagnosis) => this.#draw(answer, diagnosis),
+      (page) => this.element.replaceChildren(page),
+      "This call is not known",
     );
   }
 
@@ -125,7 +100,7 @@ export class CallView {
     };
     renew(
       this.#diagnosisPlace,
-      diagnosis.error ? h("p.soft", {}, faultWords(diagnosis.error)) : callDiagnosis(diagnosis, show),
+      diagnosed(diagnosis, (known) => callDiagnosis(known, show)),
     );
     const names = (answer.connections ?? []).map((/** @type {Json} */ each) => [
       each.speaker_id,
@@ -152,48 +127,22 @@ export class CallView {
     const now = Date.now() / 1000;
     const room = answer.session_id ? formatRoute("room", answer.session_id) : undefined;
     const until = call.leftAt ?? now;
-    return h(
-      "header.page-head",
-      {},
-      crumbTrail([{ words: "History", href: "#/history" }, { words: answer.room, href: room }, { words: call.name }]),
-      h(
-        "div.page-title",
-        {},
-        h(
-          "div",
-          {},
-          h("h1", { tabindex: "-1" }, call.name),
-          h(
-            "p.facts",
-            {},
-            [
-              span(call.joinedAt, call.leftAt, now),
-              duration(until - call.joinedAt),
-              call.identity && `identity ${call.identity}`,
-              call.reason && call.reason !== "left" && reasonWords(call.reason),
-            ]
-              .filter(Boolean)
-              .join(" · "),
-          ),
-        ),
-        takeAway(this.#context, () => ({
-          path: `history/participations/${encodeURIComponent(call.id)}`,
-          query: {},
-          name: `call-${call.id}`,
-        })),
-      ),
-      h(
-        "dl.scores",
-        {},
-        ...[
-          ["Is heard", call.sentScore],
-          ["Hears", call.heardScore],
-          ["At worst", call.worstScore],
-        ].map(([words, score]) =>
-          h("div", {}, h("dt", {}, String(words)), h("dd", {}, chip(/** @type {number | null} */ (score)))),
-        ),
-      ),
-    );
+    return pageHead(this.#context, {
+      crumbs: [{ words: answer.room, href: room }, { words: call.name }],
+      facts: [
+        span(call.joinedAt, call.leftAt, now),
+        duration(until - call.joinedAt),
+        call.identity && `identity ${call.identity}`,
+        call.reason && call.reason !== "left" && reasonWords(call.reason),
+      ],
+      path: `history/participations/${encodeURIComponent(call.id)}`,
+      name: `call-${call.id}`,
+      scores: [
+        ["Is heard", call.sentScore],
+        ["Hears", call.heardScore],
+        ["At worst", call.worstScore],
+      ],
+    });
   }
 
   /**
@@ -238,14 +187,6 @@ export class CallView {
   }
 }
 
-/** @param {import("./data.js").Happening[]} events */
-export function marksOf(events) {
-  return events.flatMap((event) => {
-    const kind = markKind(event);
-    return kind ? [{ at: event.at, kind, words: [event.name, eventWords(event)].filter(Boolean).join(" ") }] : [];
-  });
-}
-
 /**
  * Whom this person heard, and how: it tells a speaker's fault from one's own.
  *
@@ -267,8 +208,8 @@ function voices(connections, call) {
   const rows = [...bySpeaker.values()].map(({ name, id, curve }) => ({
     name,
     id,
-    score: mean(curve, "score"),
-    loss: mean(curve, "loss"),
+    score: meanOf(curve, "score"),
+    loss: meanOf(curve, "loss"),
   }));
   const sorted = worstFirst(rows, ({ score }) => score);
   return h(
@@ -289,14 +230,4 @@ function voices(connections, call) {
       ),
     ),
   );
-}
-
-/**
- * @param {Json[]} curve
- * @param {string} field
- * @returns {number | null} over the points that have it
- */
-function mean(curve, field) {
-  const values = (curve ?? []).flatMap((point) => (typeof point[field] === "number" ? [point[field]] : []));
-  return values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
 }

@@ -1,12 +1,12 @@
 /** What went on before: a day, or any span, as a time line, and its rooms with the worst first. */
 
-import { SCORE_ZONES } from "./callview.js";
 import { ChartGroup } from "./chartgroup.js";
 import { roomTimeOf, series } from "./data.js";
 import { h, renew } from "./elements.js";
-import { addDays, dayStart, dayWords, isoDay, percent, rate, scoreText, span, whole } from "./format.js";
+import { addDays, dayStart, dayWords, isoDay, percent, rate, span, whole } from "./format.js";
 import { PeopleFinder } from "./peoplefinder.js";
 import { loading, nothingHere, takeAway } from "./pagehead.js";
+import { SCORE_CHART } from "./past.js";
 import { RoomList } from "./roomlist.js";
 import { formatRoute } from "./route.js";
 import { SpanPicker, spanOf } from "./spanpicker.js";
@@ -29,7 +29,7 @@ const ROOMS = 500;
 
 /** @type {ChartKind[]} */
 const CHARTS = [
-  { title: "Score", words: scoreText, range: [1, 4.5], ticks: [1, 2, 3, 4], zones: SCORE_ZONES, height: 168 },
+  SCORE_CHART,
   { title: "People at once", words: whole, least: 4, shape: "bars" },
   {
     title: "Forwarded",

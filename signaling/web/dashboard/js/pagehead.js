@@ -1,5 +1,6 @@
 /** The head of a page about the past: where one is, a title, facts, and what can be taken away. */
 
+import { chip } from "./chip.js";
 import { h, icon } from "./elements.js";
 
 /**
@@ -11,10 +12,36 @@ import { h, icon } from "./elements.js";
 const COPIED = 2000;
 
 /**
+ * @param {Context} context
+ * @param {object} page
+ * @param {Crumb[]} page.crumbs behind the history; the last one is here, and is the title
+ * @param {(string | false)[]} page.facts the empty ones are left out
+ * @param {string} page.path of the file that can be saved
+ * @param {string} page.name of that file
+ * @param {[string, number | null][]} page.scores each with what it is of
+ * @returns {HTMLElement}
+ */
+export function pageHead(context, { crumbs, facts, path, name, scores }) {
+  const title = crumbs[crumbs.length - 1].words;
+  return h(
+    "header.page-head",
+    {},
+    crumbTrail([{ words: "History", href: "#/history" }, ...crumbs]),
+    h(
+      "div.page-title",
+      {},
+      h("div", {}, h("h1", { tabindex: "-1" }, title), h("p.facts", {}, facts.filter(Boolean).join(" · "))),
+      takeAway(context, () => ({ path, query: {}, name })),
+    ),
+    h("dl.scores", {}, ...scores.map(([words, score]) => h("div", {}, h("dt", {}, words), h("dd", {}, chip(score))))),
+  );
+}
+
+/**
  * @param {Crumb[]} crumbs from the whole to the part; the last one is here
  * @returns {HTMLElement}
  */
-export function crumbTrail(crumbs) {
+function crumbTrail(crumbs) {
   return h(
     "nav.crumbs",
     { "aria-label": "Where you are" },

@@ -1,18 +1,17 @@
 /** One room's call: whom it went badly for and why, everybody over time, its curve, and what happened. */
 
-import { chip } from "./chip.js";
-import { marksOf, SCORE_ZONES } from "./callview.js";
 import { ChartGroup, symbolLegend } from "./chartgroup.js";
 import { happeningsOf, participationOf, roomTimeOf, series, stepOf } from "./data.js";
 import { roomDiagnosis } from "./diagnosis.js";
 import { h, renew } from "./elements.js";
 import { eventList } from "./eventlist.js";
-import { count, duration, percent, scoreText, span, whole } from "./format.js";
+import { count, duration, percent, span, whole } from "./format.js";
 import { Lanes, lanesOf, worstStay } from "./lanes.js";
-import { crumbTrail, loading, nothingHere, takeAway } from "./pagehead.js";
+import { loading, pageHead } from "./pagehead.js";
+import { diagnosed, follow, marksOf, meanOf, SCORE_CHART } from "./past.js";
 import { worst, worstFirst } from "./quality.js";
 import { formatRoute, numberIn } from "./route.js";
-import { faultWords, markKind, MARK_WORDS } from "./words.js";
+import { markKind, MARK_WORDS } from "./words.js";
 
 /**
  * @typedef {import("./chart.js").ChartKind} ChartKind
@@ -22,9 +21,6 @@ import { faultWords, markKind, MARK_WORDS } from "./words.js";
  * @typedef {import("./route.js").Route} Route
  */
 
-/** Milliseconds. */
-const INTERVAL = 10_000;
-
 /** So many lanes at first; the worst are among them. */
 const MOST_LANES = 40;
 
@@ -33,7 +29,7 @@ const SMALL = new Set(["hearing", "heard", "muted", "unmuted", "publishing", "pu
 
 /** @type {ChartKind[]} */
 const CHARTS = [
-  { title: "Score", words: scoreText, range: [1, 4.5], ticks: [1, 2, 3, 4], zones: SCORE_ZONES, height: 168 },
+  SCORE_CHART,
   { title: "Loss", words: percent, least: 0.02 },
   { title: "People", words: whole, least: 4 },
 ];
@@ -76,21 +72,13 @@ export class RoomView {
       return;
     }
     this.#context.setTitle("A room");
-    const path = `history/rooms/${encodeURIComponent(this.#id)}`;
-    this.#context.poll(
-      async (signal) => {
-        const [answer, diagnosis] = await Promise.all([
-          this.#context.api.get(path, {}, signal),
-          this.#context.api.get(`${path}/diagnosis`, {}, signal).catch((/** @type {unknown} */ error) => ({ error })),
-        ]);
-        this.#draw(answer, diagnosis);
-        return answer.ended_at !== null;
-      },
-      INTERVAL,
-      (error) =>
-        this.element.replaceChildren(
-          nothingHere("This room is not known", `${faultWords(error)} It may be older than the history goes back.`),
-        ),
+    follow(
+      this.#context,
+      `history/rooms/${encodeURIComponent(this.#id)}`,
+      "ended_at",
+      (answer, diagnosis) => this.#draw(answer, diagnosis),
+      (page) => this.element.replaceChildren(page),
+      "This room is not known",
     );
     this.#all.addEventListener("click", () => {
       this.#showAll = true;
@@ -123,9 +111,7 @@ export class RoomView {
     renew(this.#head, this.#pageHead(answer, lanes.length));
     renew(
       this.#diagnosis,
-      diagnosis.error
-        ? h("p.soft", {}, faultWords(diagnosis.error))
-        : roomDiagnosis(diagnosis, (id) => formatRoute("call", id)),
+      diagnosed(diagnosis, (known) => roomDiagnosis(known, (id) => formatRoute("call", id))),
     );
     this.#drawLanes(until, lanes);
     renew(this.#laneLegend, ...symbolLegend(marksOf(events), MARK_WORDS));
@@ -204,43 +190,23 @@ export class RoomView {
   #pageHead(answer, people) {
     const room = roomTimeOf(answer);
     const now = Date.now() / 1000;
-    const mean = worst([room.score]) ?? meanOf(answer.curve ?? []);
+    const mean = worst([room.score]) ?? meanOf(answer.curve ?? [], "score");
     const low =
       room.worstScore ?? worst(answer.participations.map((/** @type {Json} */ { worst_score: score }) => score));
-    return h(
-      "header.page-head",
-      {},
-      crumbTrail([{ words: "History", href: "#/history" }, { words: room.name }]),
-      h(
-        "div.page-title",
-        {},
-        h(
-          "div",
-          {},
-          h("h1", { tabindex: "-1" }, room.name),
-          h(
-            "p.facts",
-            {},
-            [
-              span(room.startedAt, room.endedAt, now),
-              duration((room.endedAt ?? now) - room.startedAt),
-              count(people, "person", "people"),
-            ].join(" · "),
-          ),
-        ),
-        takeAway(this.#context, () => ({
-          path: `history/rooms/${encodeURIComponent(room.id)}`,
-          query: {},
-          name: `room-${room.id}`,
-        })),
-      ),
-      h(
-        "dl.scores",
-        {},
-        h("div", {}, h("dt", {}, "On average"), h("dd", {}, chip(mean))),
-        h("div", {}, h("dt", {}, "At worst"), h("dd", {}, chip(low))),
-      ),
-    );
+    return pageHead(this.#context, {
+      crumbs: [{ words: room.name }],
+      facts: [
+        span(room.startedAt, room.endedAt, now),
+        duration((room.endedAt ?? now) - room.startedAt),
+        count(people, "person", "people"),
+      ],
+      path: `history/rooms/${encodeURIComponent(room.id)}`,
+      name: `room-${room.id}`,
+      scores: [
+        ["On average", mean],
+        ["At worst", low],
+      ],
+    });
   }
 
   #look() {
@@ -258,12 +224,6 @@ export class RoomView {
       this.#charts.element.scrollIntoView({ block: "nearest" });
     }
   }
-}
-
-/** @param {Json[]} curve */
-function meanOf(curve) {
-  const values = curve.flatMap(({ score }) => (typeof score === "number" ? [score] : []));
-  return values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
 }
 
 /**
