@@ -43,6 +43,8 @@ class Imagined:
         self.rooms = rooms
         self.people = people
         self.bad = bad
+        self.withheld = False
+        """Whether there is nothing anywhere."""
         self._seed = seed
 
     def answer(self, path: str) -> Json | None:
@@ -57,7 +59,7 @@ class Imagined:
             "history/participations/r0p0": self.call,
             "history/participations/r0p0/diagnosis": self.call_diagnosis,
         }
-        made = routes.get(path)
+        made = None if self.withheld else routes.get(path)
         return made() if made else None
 
     def live(self) -> Json:
