@@ -5,12 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Lock the threads of a source and of a sink, in the order of their indices. */
+/* Lock the threads of a source and of a sink. While one is waited for, the other is not held: its media would
+   wait, too, for as long as a large room takes the first. */
 static void lock_both(struct thread **threads, unsigned a, unsigned b)
 {
-    thread_lock(threads[a < b ? a : b]);
-    if (a != b)
-        thread_lock(threads[a < b ? b : a]);
+    struct thread *held = threads[a], *other = threads[b];
+    thread_lock(held);
+    while (held != other && pthread_mutex_trylock(&other->mutex)) {
+        struct thread *busy = other;
+        thread_unlock(held);
+        thread_lock(busy);
+        other = held;
+        held = busy;
+    }
 }
 
 static void unlock_both(struct thread **threads, unsigned a, unsigned b)

@@ -7,6 +7,7 @@ never longer; those of a listener who could not be sent to for a while may be.
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import threading
 from collections.abc import Callable
@@ -30,10 +31,12 @@ Transform = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, cty
 
 
 class Protector:
-    """Stands in the place of `srtp_protect`. fails: whether it refuses; open: it waits for this."""
+    """Stands in the place of `srtp_protect`. fails: whether it refuses; open: it waits for this, with
+    packets of the SSRC `waits`, or with all if that is None."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fails = False
+        self.waits: int | None = None
         self.open = threading.Event()
         self.open.set()
         self._real = Transform(function_address("srtp_protect"))
@@ -49,7 +52,9 @@ class Protector:
         )
 
     def _protect(self, context: int, packet: int, length: int) -> int:
-        self.open.wait(20)
+        ssrc = int.from_bytes(ctypes.string_at(packet + 8, 4), "big")
+        if self.waits in (None, ssrc):
+            self.open.wait(20)
         return 1 if self.fails else int(self._real(context, packet, length))
 
 
@@ -120,3 +125,34 @@ async def test_after_the_inbox_of_a_native_thread_was_full(protector: Protector)
 
 async def studio_took(studio: Studio, count: int) -> None:
     await until(lambda: studio.plane.counters().rtp_packets_accepted >= count)
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="the native plane was not built")
+async def test_a_thread_that_is_busy_holds_up_no_other(protector: Protector) -> None:
+    """Who attaches a listener of the one to a publisher of the other has to wait; media has not."""
+    async with open_studio(TwoThreads) as studio:
+        speaker = studio.speaker(IPV4)
+        near, _ = studio.listener(speaker, IPV4, ssrc=1), studio.listener(speaker, IPV6, ssrc=2)
+        late = studio.listener(None, IPV6, ssrc=3)
+        begun = threading.Event()
+
+        def attach() -> None:
+            begun.set()
+            studio.attach(late, speaker)
+
+        protector.waits = 2
+        protector.open.clear()
+        try:
+            speaker.say(frame(0))
+            assert await numbers(near, 1) == [100]
+            attaching = asyncio.create_task(asyncio.to_thread(attach))
+            await until(begun.is_set)
+            for index in range(1, 100):
+                speaker.say(frame(index))
+                assert await numbers(near, 1) == [100 + index]
+            assert not attaching.done()
+        finally:
+            protector.open.set()
+        await attaching
+        speaker.say(frame(100))
+        assert await numbers(late, 1) == [100]
