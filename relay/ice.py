@@ -21,7 +21,6 @@ passes through aioice.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import secrets
 import string
@@ -49,8 +48,6 @@ from .screening import Budget, screen
 from .stats import DropReason
 from .timers import Timer, TimerGrid
 
-logger = logging.getLogger(__name__)
-
 USERNAME_FRAGMENT_LENGTH = 8
 PASSWORD_LENGTH = 24
 """Characters of 6 bits: 48 and 144 bits, where RFC 8445 §5.3 wants 24 and 128."""
@@ -60,6 +57,9 @@ MAX_REMOTE_ADDRESSES = 32
 on many interfaces has a dozen. `roaming.py` bounds those that checks come from."""
 
 MAX_ROLE_CONFLICTS = 4
+
+CHECK_INTERVAL = 0.02
+"""Seconds between the first checks of two pairs (Ta, RFC 8445 §14.2)."""
 
 CHECK_RATE, CHECK_BURST = 100.0, 200.0
 """Requests of one connection that are looked at: so many a second, and so many at once. A browser that
@@ -594,10 +594,9 @@ class _Connection(aioice.Connection):
         self.agent = agent
         self._role_conflicts = 0
         self._selected: CandidatePair | None = None
+        self._pacing: asyncio.TimerHandle | None = None
         for address in local:
             self.add_local_address(address)
-        # What `gather_candidates` sets; it would list the machine's interfaces each time.
-        self._local_candidates_start = self._local_candidates_end = True
 
     def add_local_address(self, address: Address) -> None:
         """Add a host candidate; the ones that came before are preferred (RFC 8445 §5.1.2.1)."""
@@ -607,6 +606,7 @@ class _Connection(aioice.Connection):
         for candidate in self._remote_candidates:
             self._pair_remote_candidate(candidate)
         self.sort_check_list()
+        self._pace_on()
 
     def protocol_at(self, local: Address) -> _Protocol | None:
         """The protocol that stands for one of our addresses."""
@@ -619,6 +619,7 @@ class _Connection(aioice.Connection):
         """Pair a usable candidate with our addresses, within the bound."""
         if len(self._remote_candidates) < MAX_REMOTE_ADDRESSES and not self._closing:
             self._add_remote_candidate(_to_aioice(candidate), candidate.address)
+            self._pace_on()
 
     def forget(self, path: Path) -> None:
         """Check a path of the peer's no more, and forget its address unless it was signaled."""
@@ -670,19 +671,46 @@ class _Connection(aioice.Connection):
 
     async def run(self) -> None:
         """Run the checks until a pair is nominated. Nobody signals end-of-candidates to aioice, so it
-        never gives up by itself: the peer's own checks may still come. The transport has a deadline."""
-        try:
-            await self.connect()
-        except ConnectionError as error:
-            logger.debug("ICE ended before a pair was nominated: %s", error)
-            return
-        # aioice has just cancelled all checks, also those of a peer that moved since the nomination.
+        never gives up by itself: the peer's own checks may still come. The transport has a deadline.
+
+        This is aioice's own `connect` but for its clock (`_pace`)."""
+        for candidate in self._remote_candidates:
+            self._pair_remote_candidate(candidate)
+        self.sort_check_list()
+        self._unfreeze_initial()
+        for early in self._early_checks:
+            self.check_incoming(*early)
+        self._early_checks.clear()
+        self._early_checks_done = True
+        self._pace()
+        await self._check_list_state.get()
+        for pair in self._check_list:
+            if pair.task is not None:
+                pair.task.cancel()  # also those of a peer that moved since the nomination
         await asyncio.sleep(0)
         for path in self.agent.newcomers:
-            pair = self._pair_at(path)
-            if pair is not None and pair.state in _UNFINISHED:
+            moved = self._pair_at(path)
+            if moved is not None and moved.state in _UNFINISHED:
                 self.nominate(path)
         self.agent.newcomers.clear()
+
+    def _pace(self) -> None:
+        """Begin one of the checks that wait, and another one after CHECK_INTERVAL, until none is left.
+        aioice would look for them all the time that candidates may come: with thousands of connections that
+        wait for their peers, nothing else would be done any more."""
+        self._pacing = None
+        states = (CandidatePair.State.WAITING, CandidatePair.State.FROZEN)
+        pairs = (pair for state in states for pair in self._check_list if pair.state is state)
+        pair = next(pairs, None)
+        if pair is None or self._check_list_done:
+            return
+        self.check_start_task(pair)
+        self._pacing = asyncio.get_running_loop().call_later(CHECK_INTERVAL, self._pace)
+
+    def _pace_on(self) -> None:
+        """There may be a pair more that waits."""
+        if self._early_checks_done and self._pacing is None:
+            self._pace()
 
     def check_complete(self, pair: CandidatePair) -> None:
         """A check of ours ended: it may have nominated another pair."""
@@ -702,9 +730,6 @@ class _Connection(aioice.Connection):
             self.agent.observer.failed("the peer insists on our ICE role")
         else:
             super().switch_role(ice_controlling)
-
-    async def query_consent(self) -> None:
-        """Nothing: `consent.py` does it."""
 
     def _consent(self, path: Path) -> Consent:
         """What asks for consent by `path` under these credentials. The attributes of its checks are

@@ -51,6 +51,8 @@ _DIGEST_LENGTHS = {
 }
 """Bytes of a digest by hash function (RFC 8122 §5). Others are accepted with any length."""
 
+_DIRECTIONS = {direction.value: direction for direction in Direction}
+
 _HEX_PAIRS = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*")
 
 
@@ -191,13 +193,13 @@ def _parse_extmap(value: str) -> ExtMap:
     if text is None:
         raise SdpError("<id>[/<direction>] <URI>", value)
     extension_id, slash, direction = head.partition("/")
-    if slash and direction not in list(Direction):
+    if slash and direction not in _DIRECTIONS:
         raise SdpError(" or ".join(Direction), direction)
     uri, attributes = scan.optional_tail(text)
     return ExtMap(
         id=scan.number(extension_id, "an extension id", 1, _MAX_EXTENSION_ID),
         uri=scan.word(uri, "a URI"),
-        direction=Direction(direction) if slash else None,
+        direction=_DIRECTIONS[direction] if slash else None,
         attributes=attributes,
     )
 
@@ -302,7 +304,7 @@ def parse_attribute(text: str) -> AnyAttribute:
     if name in PROPERTIES:
         if colon:
             raise SdpError(f"{name} without a value", text)
-        return Direction(name) if name in list(Direction) else Attribute(name)
+        return _DIRECTIONS.get(name) or Attribute(name)
     row = _BY_NAME.get(name)
     if row is None:
         return Attribute(scan.token(name, "an attribute name"), value if colon else None)

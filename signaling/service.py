@@ -19,6 +19,7 @@ from signaling.config import ANNOUNCE_LOCAL, Config
 from signaling.descriptors import ExhaustionHandler, raise_limit
 from signaling.errors import ConfigError, StartError
 from signaling.events import Observers
+from signaling.garbage import collect_as_usual, collect_rarely
 from signaling.gate import Gate
 from signaling.limits import Addresses, AddressLimits
 from signaling.monitoring import Monitor, Settings
@@ -71,6 +72,7 @@ async def run(
         # the listeners' jitter buffers grow by.
         gc.collect()
         gc.freeze()
+        collect_rarely()
         await asked.wait()
         if not at_once.is_set() and config.drain_timeout and not service.is_empty:
             tell(
@@ -80,6 +82,7 @@ async def run(
             await service.drain(config.drain_timeout, at_once)
         tell("Closing every connection")
     finally:
+        collect_as_usual()
         await service.close()
 
 

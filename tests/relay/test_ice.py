@@ -60,7 +60,9 @@ class TestContract:
             (aioice.Connection, "sort_check_list", []),
             (aioice.Connection, "check_complete", ["pair"]),
             (aioice.Connection, "request_received", ["message", "addr", "protocol"]),
-            (aioice.Connection, "query_consent", []),
+            (aioice.Connection, "check_incoming", ["message", "addr", "protocol"]),
+            (aioice.Connection, "check_start_task", ["pair"]),
+            (aioice.Connection, "_unfreeze_initial", []),
             (StunProtocol, "__init__", ["receiver"]),
             (StunProtocol, "connection_made", ["transport"]),
             (StunProtocol, "connection_lost", ["exc"]),
@@ -80,9 +82,8 @@ class TestContract:
 
     def test_kinds(self) -> None:
         coroutines = (
-            aioice.Connection.query_consent,
             StunProtocol.request,
-            aioice.Connection.connect,
+            aioice.Connection.close,
         )
         assert all(map(inspect.iscoroutinefunction, coroutines))
         plain = (
@@ -100,16 +101,13 @@ class TestContract:
         assert StunProtocol(connection).transactions == {}
         assert connection._closing is False
         assert 0 <= connection._tie_breaker < 1 << 64
-        assert connection._local_candidates_start is False
-        assert connection._local_candidates_end is False
+        assert connection._check_list == []
+        assert connection._check_list_done is False
+        assert connection._check_list_state.empty()
+        assert list(connection._early_checks) == []
+        assert connection._early_checks.maxlen is not None
+        assert connection._early_checks_done is False
         assert isinstance(stun.RETRY_RTO, float)
-
-    async def test_connect_asks_for_gathered_candidates(
-        self, connection: aioice.Connection
-    ) -> None:
-        connection.remote_username, connection.remote_password = "user", "p" * 22
-        with pytest.raises(ConnectionError, match="gathering"):
-            await connection.connect()
 
     async def test_a_signaled_candidate_knows_its_network_host(
         self, connection: aioice.Connection
@@ -209,6 +207,41 @@ class TestConnectivity:
         await asyncio.sleep(0)
         agent.add_remote_candidate(candidate())
         await observed.until_selected(PATH)
+
+    @pytest.mark.parametrize("local", [1, 2])
+    async def test_each_of_many_that_come_later_is_checked(
+        self, network: Network, observed: Observed, local: int
+    ) -> None:
+        agent = network.mux.create_agent([LOCAL], observed.observer())
+        agent.start(PEER_PARAMETERS)
+        await asyncio.sleep(0)
+        silent = [Peer(network, agent, Address("203.0.113.9", 6_000 + n)) for n in range(3)]
+        for one in silent:
+            one.answering = False
+            agent.add_remote_candidate(candidate(one.address))
+        await until(lambda: all(one.requests for one in silent))
+        if local == 2:
+            agent.add_local_address(Address("192.0.2.2", 40_000))
+            await until(
+                lambda: {path.local.host for path, _ in network.sent} == {"192.0.2.1", "192.0.2.2"}
+            )
+
+    async def test_who_waits_for_candidates_costs_nothing(
+        self, network: Network, agent: IceAgent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        loop, calls = asyncio.get_running_loop(), 0
+        call_at = loop.call_at
+
+        def count(*arguments: Any, **options: Any) -> asyncio.TimerHandle:
+            nonlocal calls
+            calls += 1
+            return call_at(*arguments, **options)
+
+        agent.start(PEER_PARAMETERS)
+        await asyncio.sleep(0)
+        monkeypatch.setattr(loop, "call_at", count)
+        await asyncio.sleep(10 * ice.CHECK_INTERVAL)
+        assert calls == 1  # our own
 
     async def test_no_candidate_at_all(
         self, agent: IceAgent, peer: Peer, observed: Observed
@@ -1076,18 +1109,16 @@ class TestRoaming:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         moved = Peer(network, agent, Address("203.0.113.9", 6_000))
-        is_needed = agent._connection._check_periodic
 
-        def look() -> bool:
-            if is_needed():
-                return True
-            moved.check()  # and in this very turn aioice cancels what is running
-            return False
+        def select(path: Path) -> None:
+            observed.selected.append(path)
+            if path == PATH:
+                moved.check()  # and in the next turn what is running is cancelled
 
-        monkeypatch.setattr(agent._connection, "_check_periodic", look)
+        agent.observer = replace(agent.observer, selected=select)
         agent.add_remote_candidate(candidate())
         agent.start(PEER_PARAMETERS)
-        await observed.until_selected(Path(LOCAL, moved.address))
+        await until(lambda: observed.selected == [PATH, Path(LOCAL, moved.address)])
 
     async def test_a_peer_that_answers_nowhere_is_doubted_and_believed_again(
         self, peer: Peer, moved: Peer, observed: Observed, agent: IceAgent
