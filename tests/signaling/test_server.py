@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from signaling import outbox, server, session, sockets
 from signaling.errors import StartError
 from signaling.outbox import Closing
+from signaling.refusals import Refusals
 from signaling.rooms import Rooms
 from signaling.server import MAX_FRAME_SIZE, SignalingServer
 from signaling.site import SECURITY_HEADERS, Site
@@ -192,8 +193,15 @@ async def test_a_flood_is_refused_then_closed_and_nobody_else_notices(service: S
 
 
 async def test_a_reader_that_does_not_read_is_put_out_and_delays_nobody(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    refusals = Refusals()
+    async with running(refusals=refusals) as service:
+        await _one_reads_nothing(service, monkeypatch)
+    assert refusals.as_dict() == {"slow_reader": 1}
+
+
+async def _one_reads_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "MAX_MESSAGES", 100)
     monkeypatch.setattr(session, "MESSAGE_RATE", 1e6)
     monkeypatch.setattr(sockets, "FRAME_RATE", 1e6)

@@ -21,6 +21,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--many", type=int, default=10_000, help="handshakes that are left half-open"
     )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=1,
+        choices=range(1, 10),
+        metavar="N",
+        help="of all attacks, at the same server: after the second, memory may not have grown any more",
+    )
     parser.add_argument("--plane", action="append", choices=("native", "python"))
     parser.add_argument(
         "--option",
@@ -52,7 +60,9 @@ def main() -> int:
             many=arguments.many,
         )
         attacks = arguments.attack or list(ATTACKS)
-        asyncio.run(campaign.run(attacks, lambda name: print(f"{name} ...", flush=True)))
+        asyncio.run(
+            campaign.run(attacks, lambda name: print(f"{name} ...", flush=True), arguments.rounds)
+        )
         print(f"\nPlane: {plane}\n\n{table(campaign.results)}\n")
         lost = sum(one.report.expected - one.report.received for one in campaign.results)
         faults = campaign.faults

@@ -47,23 +47,46 @@ MAX_GROWTH_EACH = 150 << 10
 """And so many for each handshake that is left half-open: what a connection (40 KiB), its handshake (80 KiB)
 and a WebSocket (30 KiB) take as long as they are there, for the allocator may keep it."""
 
+MAX_GROWTH_AGAIN, MAX_GROWTH_AGAIN_EACH = 16 << 20, 15 << 10
+"""Bytes, from the end of one round of attacks to the end of the next, and for each handshake likewise: what
+the allocator kept of one round is there for the next, so this is a tenth of what a handshake takes."""
+
+MAX_DESCRIPTORS_LEFT = 8
+"""Open at the end beyond those before: a newcomer may be there."""
+
+DROPPED_AS = {
+    "noise of every kind": "unknown_protocol",
+    "STUN from strangers": "stun_unknown_user",
+    "forged STUN": "stun_unauthenticated",
+    "ClientHellos without ICE": "dtls_unknown_address",
+    "forged and replayed media": "rtp_unknown_address",
+    "cut and stretched": "stun_malformed",
+    "authentic, odd media": "srtp_replayed",
+    "authentic, odd reports": "rtcp_malformed",
+    "authentic checks": "rate_limited",
+}
+"""A reason that must be among those that an attack's datagrams were dropped for, or it was none."""
+
 CALM = 8.0
 """Seconds at most before and after the attacks."""
 
 _PATIENCE = 40.0
 """Seconds until nothing may be left: who lost a socket is waited for, and ICE takes its time."""
 
+_BEFORE, _AFTER = "before", "after"
 _LINE_LIMIT = 1 << 24
 _FAULTS = re.compile(r"Traceback|\bERROR\b|\bCRITICAL\b|Warning: (?!without)|Error:")
 
 
 @dataclass
 class Result:
-    """What one attack did. did: by the attackers; drops: by reason; cpu: seconds of the server's for each
-    second; resident: its memory at the end, in bytes; descriptors: open then; health: seconds until its
-    page answered then; tables: entries then, by the table's name; faults: what attackers saw that must not
-    be; report: what people heard."""
+    """What one attack did. name: its key in `ATTACKS`, or a calm's; attack: the same, with its round. did:
+    by the attackers; drops: by reason; cpu: seconds of the server's for each second; resident: its memory
+    at the end, in bytes; descriptors: open then; health: seconds until its page answered then; tables:
+    entries then, by the table's name; faults: what attackers saw that must not be; report: what people
+    heard."""
 
+    name: str
     attack: str
     did: dict[str, int] = field(default_factory=dict)
     drops: dict[str, int] = field(default_factory=dict)
@@ -100,16 +123,15 @@ class Campaign:
         self._dice = random.Random(seed)
         self._people: asyncio.subprocess.Process
 
-    async def run(self, attacks: list[str], tell: Callable[[str], None]) -> None:
-        """Everything in turn: calm, the attacks, calm."""
+    async def run(self, attacks: list[str], tell: Callable[[str], None], rounds: int = 1) -> None:
+        """Everything in turn: calm, the attacks, calm; and so many rounds of it."""
         await self.server.start()
         facts = await self._let_people_talk()
         try:
-            for name in ("before", *attacks, "after"):
-                tell(name)
-                if name != "before":
-                    await self._say(name)
-                self.results.append(await self._attack(name, facts))
+            await self._take(_BEFORE, facts, tell)
+            for number in range(rounds):
+                for name in (*attacks, _AFTER):
+                    await self._take(name, facts, tell, number)
             await self._end()
         finally:
             if self._people.returncode is None:
@@ -132,12 +154,28 @@ class Campaign:
                 found.append(f"{one.attack}: {lost} of {report.expected} packets lost")
             if "internal_error" in one.drops:
                 found.append(f"{one.attack}: {one.drops['internal_error']} internal errors")
-        before, after = self.results[0], self.results[-1]
-        if after.tables != before.tables:
-            found.append(f"left in tables: {after.tables}, before: {before.tables}")
-        grown, bound = after.resident - before.resident, MAX_GROWTH + MAX_GROWTH_EACH * self._many
-        if grown > bound:
-            found.append(f"memory grew by {grown >> 20} MiB")
+            found += _not_done(one)
+        return found + self._left()
+
+    def _left(self) -> list[str]:
+        """What is left after a round."""
+        found = []
+        before, *ends = (one for one in self.results if one.name in (_BEFORE, _AFTER))
+        for number, after in enumerate(ends):
+            if after.tables != before.tables:
+                found.append(
+                    f"{after.attack}: left in tables: {after.tables}, before: {before.tables}"
+                )
+            if after.descriptors > before.descriptors + MAX_DESCRIPTORS_LEFT:
+                found.append(
+                    f"{after.attack}: descriptors: {before.descriptors}, {after.descriptors}"
+                )
+            bound, reference = MAX_GROWTH + MAX_GROWTH_EACH * self._many, before
+            if number:
+                bound = MAX_GROWTH_AGAIN + MAX_GROWTH_AGAIN_EACH * self._many
+                reference = ends[number - 1]
+            if (grown := after.resident - reference.resident) > bound:
+                found.append(f"{after.attack}: memory grew by {grown >> 20} MiB")
         return found
 
     async def _let_people_talk(self) -> Facts:
@@ -153,7 +191,17 @@ class Campaign:
         facts = await self._read()
         return Facts(**facts)
 
-    async def _attack(self, name: str, facts: Facts) -> Result:
+    async def _take(
+        self, name: str, facts: Facts, tell: Callable[[str], None], number: int = 0
+    ) -> None:
+        """One attack, or calm. number: of the round."""
+        label = f"{name}, round {number + 1}" if number else name
+        tell(label)
+        if self.results:
+            await self._say(label)
+        self.results.append(await self._attack(name, label, facts))
+
+    async def _attack(self, name: str, label: str, facts: Facts) -> Result:
         attack = ATTACKS.get(name)
         pid = self.server.pid
         where = Field(self.server.url, facts, self._seconds, self._rate, self._many, self._dice)
@@ -168,7 +216,7 @@ class Campaign:
         asked = asyncio.get_running_loop().time()
         after = await self.server.health()
         answered = asyncio.get_running_loop().time() - asked
-        if name == "after":
+        if name == _AFTER:
             after = await self._settle(self.results[0].tables)
         drops = {
             reason: count - before["drops"].get(reason, 0)
@@ -177,6 +225,7 @@ class Campaign:
         }
         return Result(
             name,
+            label,
             dict(where.sent),
             drops,
             share,
@@ -215,6 +264,19 @@ class Campaign:
         if not line:
             raise RuntimeError("the people are gone")
         return json.loads(line)
+
+
+def _not_done(one: Result) -> list[str]:
+    """What an attack should have done, and did not: what attacks nothing shows nothing."""
+    if one.name not in ATTACKS:
+        return []
+    found = []
+    if not sum(count for what, count in one.did.items() if what != "refused"):
+        found.append(f"{one.attack}: nothing was done")
+    reason = DROPPED_AS.get(one.name)
+    if reason is not None and reason not in one.drops:
+        found.append(f"{one.attack}: nothing was dropped as {reason}")
+    return found
 
 
 def _tables(health: dict[str, Any]) -> dict[str, int]:
