@@ -70,6 +70,8 @@ class Fan:
         self._place(sink, len(self.sinks))
         self.sinks.append(sink)
         self._edge = max(self._edge, sink.edge)
+        assert sink.source is not None
+        self._reached = max(self._reached, sink.source.timeline.highest)  # by another fan, maybe
         self._fresh = self._fresh or sink.fresh or sink.stuck is not None
 
     def remove(self, sink: Sink) -> None:

@@ -10,7 +10,7 @@ from .fan import Fan
 from .history import History
 from .plane import SinkCounters
 from .red import is_red, unwrap
-from .sequence import FRAME_TICKS, extend_sequence, ticks, timestamp_delta
+from .sequence import FRAME_TICKS, Timeline, extend_sequence, ticks, timestamp_delta
 from .source import Source
 from .srtp import SrtpContext, SrtpKeys
 
@@ -123,7 +123,7 @@ class Sink:
         self._leave()
         timeline = self.source.timeline
         if not self.fresh:
-            self.sequence = timeline.highest + self.sequence_offset
+            self.sequence = self._reached(timeline) + self.sequence_offset
             self.timestamp = (timeline.timestamp + self.timestamp_offset) & 0xFFFFFFFF
             self.at = timeline.at
         self.source = None
@@ -154,15 +154,19 @@ class Sink:
             self.sequence_offset -= step - 1
             self.edge = self.stuck = sequence - 1
 
+    def _reached(self, timeline: Timeline) -> int:
+        """The source's latest packet that it got."""
+        return timeline.highest if self.stuck is None else self.stuck
+
     def again(self, number: int, buffer: memoryview) -> tuple[int, int] | None:
         """Write the packet that went under a sequence number (16 bits) of its own into `buffer`, just as it
         was before it was protected: its length and its payload's. None when it is not there."""
         if self.source is None or self.source.history is None or self.fresh or not self.nack:
             return None
-        latest = self.source.timeline.highest + self.sequence_offset
-        sequence = extend_sequence(latest, number) - self.sequence_offset
+        reached = self._reached(self.source.timeline)
+        sequence = extend_sequence(reached + self.sequence_offset, number) - self.sequence_offset
         kept = self.source.history.find(sequence)
-        if kept is None or not self.edge < sequence <= self.source.timeline.highest:
+        if kept is None or not self.edge < sequence <= reached:
             return None
         packet, payload, timestamp = kept
         if is_red(packet) and not self.red:

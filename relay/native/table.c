@@ -50,9 +50,8 @@ bool port_knows(const struct port *port, const struct sockaddr_storage *name)
 
 bool port_favours(struct port *port, const struct sockaddr_storage *name, double now)
 {
-    struct binding *binding = find_binding(port, name);
-    return binding && !is_empty(binding) &&
-           budget_take(&binding->reserve, now, RESERVE_RATE, RESERVE_BURST);
+    return port_knows(port, name) &&
+           budget_take(&find_binding(port, name)->reserve, now, RESERVE_RATE, RESERVE_BURST);
 }
 
 static bool grow_bindings(struct port *port)

@@ -91,6 +91,49 @@ async def test_after_packets_that_could_not_be_protected(
         assert studio.drops == {DropReason.PROTECT_FAILED: 1}
 
 
+@pytest.mark.parametrize("plane", PLANES)
+async def test_after_a_move_what_was_heard_before_counts(protector: Protector, plane: str) -> None:
+    """It goes by another socket, and the first packet there cannot be protected."""
+    async with open_studio(PLANES[plane]) as studio:
+        speaker, elsewhere = studio.speaker(IPV4), studio.peer(IPV6)
+        listener = studio.listener(speaker, IPV4)
+        speaker.say(frame(0), frame(20_000), frame(40_000))
+        assert await numbers(listener, 3) == [100, 20_100, 40_100]
+        studio.plane.direct(listener.sink, elsewhere.path)
+        protector.fails = True
+        speaker.say(frame(40_001))
+        await until(lambda: studio.drops == {DropReason.PROTECT_FAILED: 1})
+        protector.fails = False
+        speaker.say(frame(40_002))
+        found: list[bytes] = []
+
+        def came() -> bool:
+            found.extend(elsewhere.arrived())
+            return bool(found)
+
+        await until(came)
+        assert listener.unprotected(found[0])[2:4] == (40_102).to_bytes(2, "big")
+
+
+@pytest.mark.parametrize("plane", PLANES)
+async def test_a_switch_after_packets_that_could_not_be_protected(
+    protector: Protector, plane: str
+) -> None:
+    async with open_studio(PLANES[plane]) as studio:
+        speaker, other = studio.speaker(), studio.speaker()
+        listener = studio.listener(speaker, nack=True)
+        speaker.say(frame(0))
+        assert await numbers(listener, 1) == [100]
+        protector.fails = True
+        speaker.say(frame(20_000), frame(40_000))
+        await until(lambda: studio.drops == {DropReason.PROTECT_FAILED: 2})
+        protector.fails = False
+        assert studio.plane.retransmit(listener.sink, [101]) == 0
+        studio.attach(listener, other)
+        other.say(frame(0))
+        assert await numbers(listener, 1) == [101]
+
+
 @pytest.mark.skipif(not AVAILABLE, reason="the native plane was not built")
 async def test_after_the_inbox_of_a_native_thread_was_full(protector: Protector) -> None:
     """The listener's thread stands still while its publisher jumps twice."""
