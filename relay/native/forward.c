@@ -1,5 +1,6 @@
 /* The way of a packet; relay/forward.py is the reference. */
 
+#include "fetch.h"
 #include "plane.h"
 
 #include <string.h>
@@ -136,6 +137,7 @@ static enum drop_reason unprotect(struct thread *thread, struct source *source, 
     int length = (int)in->length;
     if (in->length < FIXED_HEADER)
         return DROP_RTP_MALFORMED;
+    fetch_ahead(&source->legs[thread->index], 0);
     int status = thread->srtp->unprotect(source->srtp, in->data, &length);
     if (status == AUTHENTICATION_FAILED)
         return DROP_SRTP_UNAUTHENTICATED;

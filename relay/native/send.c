@@ -1,5 +1,6 @@
 /* From a plain packet to the sinks of a source; relay/fan.py is the reference. */
 
+#include "fetch.h"
 #include "plane.h"
 
 #include <errno.h>
@@ -109,6 +110,7 @@ void leg_fan_out(struct thread *thread, struct leg *leg, const struct packet *pa
     }
     for (size_t i = 0; i < leg->count; i++) {
         struct sink *sink = leg->sinks[i];
+        fetch_ahead(leg, i + 1);
         if (packet->sequence <= sink->edge || (packet->restored && sink->red))
             continue; /* from before this sink began, or in the packet behind it */
         send_to(thread, sink, sink->red ? packet : opus);
