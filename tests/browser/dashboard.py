@@ -81,6 +81,14 @@ class Board:
         faults: list[str] = await self.page.evaluate(source[source.index("() => {") :])
         return faults
 
+    async def beginnings(self, selector: str) -> dict[str, bool]:
+        """Of elements, by their text: whether its beginning is seen, or cut off with what is too long."""
+        source = (_SCRIPTS / "beginnings.js").read_text()
+        seen: dict[str, bool] = await self.page.evaluate(
+            source[source.index("(selector) => {") :], selector
+        )
+        return seen
+
     async def overflow(self) -> int:
         """Pixels by which the page is wider than the window."""
         wide: int = await self.page.evaluate(

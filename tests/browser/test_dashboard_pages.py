@@ -204,15 +204,11 @@ async def test_a_better_or_worse_state_is_spoken_but_not_every_number(chromium: 
 async def test_names_are_read_from_their_own_side(
     chromium: Chromium, place: str, name: str
 ) -> None:
-    async with imagined(chromium, Imagined(time.time(), 2, 4, 1), place) as board:
+    async with imagined(chromium, Imagined(time.time(), 2, 4, 1), place, width=360) as board:
         await _settled(board, place)
-        directions = await board.page.evaluate(
-            """(it) => Object.fromEntries([...document.querySelectorAll(it)]
-            .map((each) => [each.textContent, getComputedStyle(each).direction]))""",
-            name,
-        )
-        assert directions[RIGHT_TO_LEFT] == "rtl"
-        assert directions[LONG_NAME] == "ltr"
+        seen = await board.beginnings(name)
+        assert seen[RIGHT_TO_LEFT]
+        assert seen[LONG_NAME]
 
 
 async def test_a_file_that_cannot_be_had_is_told_until_another_page(chromium: Chromium) -> None:

@@ -118,8 +118,8 @@ function dot() {
 }
 
 class PersonRow {
-  #name = h("a.person-name", { dir: "auto" });
-  #identity = h("span.identity");
+  #name = h("a.person-name");
+  #identity = h("span.identity", { dir: "auto" });
   #state = h("span.voice-state");
   #level = h("span.level", { "aria-hidden": "true" }, h("span.level-bar"));
   #mic = icon("mic-off");
@@ -131,7 +131,7 @@ class PersonRow {
   element = h(
     "tr.person",
     { role: "row" },
-    h("th", { role: "rowheader", scope: "row" }, this.#name, this.#identity),
+    h("th", { role: "rowheader", scope: "row", dir: "auto" }, this.#name, this.#identity),
     cell("voice", "Voice", this.#level, this.#mic, this.#state),
     cell("score", "Is heard", this.#up.element),
     cell("score", "Hears", this.#down.element),
