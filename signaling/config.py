@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from relay import MAX_LOUDEST, MAX_MEDIA_THREADS, PlaneKind, RelayConfig
+from signaling import readers
 from signaling.errors import ConfigError
 from signaling.limits import AddressLimits
 from signaling.logs import FORMATS as LOG_FORMATS
-from signaling.origins import ANY_ORIGIN, read_origin
 
 ENVIRONMENT_PREFIX = "RTP_RELAY_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
-
-ANNOUNCE_LOCAL = "local"
-"""Among the announced addresses: the machine's own stay announced, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +82,6 @@ class Config:
             raise ConfigError("--auth-secret", "one key is enough, and there is --auth-key-file")
 
 
-class _Unusable(ValueError):
-    """Says what was expected."""
-
-
 @dataclass(frozen=True, slots=True)
 class Option:
     """One option. name: as in `Config`. read: makes a value of a flag's or variable's text, or of what
@@ -115,101 +106,31 @@ class Option:
         return ENVIRONMENT_PREFIX + self.name.upper()
 
 
-def _integer(low: int, high: int) -> Callable[[object], int]:
-    def read(value: object) -> int:
-        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
-            value = int(value)
-        if type(value) is not int or not low <= value <= high:
-            raise _Unusable(f"expected a whole number from {low} to {high}")
-        return value
-
-    return read
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise _Unusable("expected a text that is not empty")
-    return value
-
-
-def _address(value: object) -> str:
-    try:
-        return str(ip_address(_text(value)))
-    except ValueError:
-        raise _Unusable("expected an IPv4 or IPv6 address") from None
-
-
-def _network(value: object) -> str:
-    try:
-        return str(ip_network(_text(value)))
-    except ValueError:
-        raise _Unusable("expected an address, or a network such as 10.0.0.0/8") from None
-
-
-def _origin(value: object) -> str:
-    origin = ANY_ORIGIN if value == ANY_ORIGIN else read_origin(_text(value).rstrip("/"))
-    if origin is None:
-        raise _Unusable(f"expected an origin such as https://voice.example.org, or {ANY_ORIGIN}")
-    return origin
-
-
-def _announced(value: object) -> str:
-    return ANNOUNCE_LOCAL if value == ANNOUNCE_LOCAL else _address(value)
-
-
-def _path(value: object) -> Path:
-    return Path(_text(value))
-
-
-def _http_url(value: object) -> str:
-    text = _text(value)
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not text.isascii() or not text.isprintable() or " " in text:
-        raise _Unusable("expected an address that begins with http:// or https://")
-    if "@" in parts.netloc:
-        raise _Unusable("expected an address without a user and password; --webhook-secret signs")
-    return text
-
-
-def _one_of(words: Sequence[str]) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        word = _text(value).lower()
-        if word not in words:
-            raise _Unusable(f"expected one of {', '.join(words)}")
-        return word
-
-    return read
-
-
-def _yes_or_no(value: object) -> bool:
-    return value if isinstance(value, bool) else _one_of(("yes", "no"))(value) == "yes"
-
-
 def _plane(value: object) -> PlaneKind:
-    return PlaneKind(_one_of(tuple(PlaneKind))(value))
+    return PlaneKind(readers.one_of(tuple(PlaneKind))(value))
 
 
-_MANY = _integer(1, 1_000_000)
-_MANY_OR_NONE = _integer(0, 1_000_000)
+_MANY = readers.integer(1, 1_000_000)
+_MANY_OR_NONE = readers.integer(0, 1_000_000)
 
 OPTIONS = (
-    Option("host", _text, "ADDRESS", "Listen here for HTTP and WebSocket."),
-    Option("port", _integer(0, 65535), "PORT", "TCP port of HTTP and WebSocket; 0 picks one."),
+    Option("host", readers.text, "ADDRESS", "Listen here for HTTP and WebSocket."),
+    Option(
+        "port", readers.integer(0, 65535), "PORT", "TCP port of HTTP and WebSocket; 0 picks one."
+    ),
     Option(
         "media_host",
-        _address,
+        readers.address,
         "ADDRESS",
         "Receive media here; without it, on every address of the machine.",
         many=True,
     ),
-    Option("media_port", _integer(0, 65535), "PORT", "The one UDP port of media; 0 picks one."),
+    Option(
+        "media_port", readers.integer(0, 65535), "PORT", "The one UDP port of media; 0 picks one."
+    ),
     Option(
         "announce",
-        _announced,
+        readers.announced,
         "ADDRESS",
         "Public address to tell clients in place of the local ones; 'local' keeps those, too.",
         many=True,
@@ -223,33 +144,33 @@ OPTIONS = (
     ),
     Option(
         "media_threads",
-        _integer(1, MAX_MEDIA_THREADS),
+        readers.integer(1, MAX_MEDIA_THREADS),
         "NUMBER",
         "Native threads; each takes a UDP port, counted up from --media-port.",
     ),
     Option(
         "realtime",
-        _yes_or_no,
+        readers.yes_or_no,
         "YES|NO",
         "Let native threads run before everything else on the machine, where the system allows it.",
     ),
     Option(
         "loudest",
-        _integer(0, MAX_LOUDEST),
+        readers.integer(0, MAX_LOUDEST),
         "NUMBER",
         "Forward only so many publishers of a room at a time, those that speak; 0: all of them.",
     ),
     Option(
         "red",
-        _yes_or_no,
+        readers.yes_or_no,
         "YES|NO",
         "Ask browsers for redundant audio: twice the bitrate, and single packets may be lost unheard.",
     ),
-    Option("cert", _path, "FILE", "Certificate chain (PEM), for HTTPS; needs --key."),
-    Option("key", _path, "FILE", "The certificate's private key (PEM); needs --cert."),
+    Option("cert", readers.path, "FILE", "Certificate chain (PEM), for HTTPS; needs --key."),
+    Option("key", readers.path, "FILE", "The certificate's private key (PEM); needs --cert."),
     Option(
         "auth_secret",
-        _text,
+        readers.text,
         "SECRET",
         "Ask for access tokens, and check them by this secret (HS256). Better in the environment or in a"
         " file: others on the machine can read the command line.",
@@ -257,13 +178,13 @@ OPTIONS = (
     ),
     Option(
         "auth_key_file",
-        _path,
+        readers.path,
         "FILE",
         "The same by what is in this file: a secret, or an Ed25519 key in PEM (EdDSA).",
     ),
     Option(
         "allow_origin",
-        _origin,
+        readers.origin,
         "ORIGIN",
         "Pages of this origin may open a WebSocket, such as https://voice.example.org; '*': all. Without"
         " it, those that this server itself serves.",
@@ -271,13 +192,15 @@ OPTIONS = (
     ),
     Option(
         "trusted_proxy",
-        _network,
+        readers.network,
         "ADDRESS",
         "Believe X-Forwarded-For when it comes from this address, or from this network.",
         many=True,
     ),
-    Option("max_participants", _integer(1, 10_000), "NUMBER", "Participants in a room at most."),
-    Option("max_rooms", _integer(1, 1_000_000), "NUMBER", "Rooms at the same time at most."),
+    Option(
+        "max_participants", readers.integer(1, 10_000), "NUMBER", "Participants in a room at most."
+    ),
+    Option("max_rooms", readers.integer(1, 1_000_000), "NUMBER", "Rooms at the same time at most."),
     Option("max_server_participants", _MANY, "NUMBER", "Participants in all rooms at most."),
     Option("max_connections", _MANY, "NUMBER", "Publishers and consumers in all rooms at most."),
     Option(
@@ -298,47 +221,60 @@ OPTIONS = (
     Option("address_message_rate", _MANY_OR_NONE, "NUMBER", "Likewise, messages a second."),
     Option(
         "join_timeout",
-        _integer(0, 86_400),
+        readers.integer(0, 86_400),
         "SECONDS",
         "Close a WebSocket that has been in no room for so long; 0: never.",
     ),
     Option(
         "drain_timeout",
-        _integer(0, 86_400),
+        readers.integer(0, 86_400),
         "SECONDS",
         "At SIGTERM wait so long for the rooms to end, and take nobody in; 0: close at once.",
     ),
     Option(
         "resume_grace",
-        _integer(0, 3600),
+        readers.integer(0, 3600),
         "SECONDS",
         "Wait so long for somebody whose WebSocket is lost, and let their media go on; 0: not at all.",
     ),
     Option(
         "history",
-        _path,
+        readers.path,
         "FILE",
         "Keep the history here; without it, in the state directory of systemd or of the user.",
     ),
-    Option("history_days", _integer(0, 3650), "DAYS", "Keep it so long; 0: keep no history."),
-    Option("history_size", _integer(16, 1_000_000), "MIB", "Size of the history's file at most."),
+    Option(
+        "history_days", readers.integer(0, 3650), "DAYS", "Keep it so long; 0: keep no history."
+    ),
+    Option(
+        "history_size", readers.integer(16, 1_000_000), "MIB", "Size of the history's file at most."
+    ),
     Option(
         "webhook",
-        _http_url,
+        readers.http_url,
         "URL",
         "Tell this program what happens in the rooms, by HTTP POST.",
         secret=True,  # a refused one may have a password in it
     ),
     Option(
-        "webhook_secret", _text, "TEXT", "Sign what it is told by this (HMAC-SHA256).", secret=True
+        "webhook_secret",
+        readers.text,
+        "TEXT",
+        "Sign what it is told by this (HMAC-SHA256).",
+        secret=True,
     ),
     Option(
         "log_format",
-        _one_of(LOG_FORMATS),
+        readers.one_of(LOG_FORMATS),
         "FORMAT",
         "How to log: text, or json with traces of joins.",
     ),
-    Option("log_level", _one_of(LOG_LEVELS), "LEVEL", f"How much to log: {', '.join(LOG_LEVELS)}."),
+    Option(
+        "log_level",
+        readers.one_of(LOG_LEVELS),
+        "LEVEL",
+        f"How much to log: {', '.join(LOG_LEVELS)}.",
+    ),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}
 
@@ -413,5 +349,5 @@ def _read(option: Option, given: object, source: str) -> Any:
 def _read_one(option: Option, given: object, source: str) -> Any:
     try:
         return option.read(given)
-    except _Unusable as error:
+    except readers.Unusable as error:
         raise ConfigError(source, str(error), None if option.secret else given) from None

@@ -15,7 +15,7 @@ from ipaddress import ip_address, ip_network
 from relay import IceCandidate, ParameterError, PlaneKind, Relay, RelayConfig, RelayError
 from signaling.access import Access, Key, KeyFault
 from signaling.capacity import Capacity
-from signaling.config import ANNOUNCE_LOCAL, Config
+from signaling.config import Config
 from signaling.descriptors import ExhaustionHandler, raise_limit
 from signaling.errors import ConfigError, StartError
 from signaling.events import Observers
@@ -24,6 +24,7 @@ from signaling.gate import Gate
 from signaling.limits import Addresses, AddressLimits
 from signaling.monitoring import Monitor, Settings
 from signaling.origins import Origins
+from signaling.readers import ANNOUNCE_LOCAL
 from signaling.refusals import Refusal, Refusals
 from signaling.rooms import Rooms
 from signaling.server import SignalingServer

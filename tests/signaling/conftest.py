@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.signaling.lab import Lab
+from tests.signaling.lab import Client, Lab
 from tests.signaling.scene import Scene
 
 
@@ -16,6 +16,18 @@ def lab() -> Iterator[Lab]:
     lab = Lab()
     yield lab
     lab.end_all()
+
+
+@pytest.fixture
+def ada(lab: Lab) -> Client:
+    """The first one in the room."""
+    return lab.joined("Ada")
+
+
+@pytest.fixture
+def bob(lab: Lab, ada: Client) -> Client:
+    """The second one."""
+    return lab.joined("Bob")
 
 
 @pytest.fixture

@@ -14,16 +14,6 @@ from tests.signaling.lab import Client, Lab, Message, answer, answer_with
 from tests.signaling.scene import refused
 
 
-@pytest.fixture
-def ada(lab: Lab) -> Client:
-    return lab.joined("Ada")
-
-
-@pytest.fixture
-def bob(lab: Lab, ada: Client) -> Client:
-    return lab.joined("Bob")
-
-
 @pytest.fixture(params=["publisher_id", "consumer_id"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)

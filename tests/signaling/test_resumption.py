@@ -24,16 +24,6 @@ def lab() -> Iterator[Lab]:
     lab.end_all()
 
 
-@pytest.fixture
-def ada(lab: Lab) -> Client:
-    return lab.joined("Ada")
-
-
-@pytest.fixture
-def bob(lab: Lab, ada: Client) -> Client:
-    return lab.joined("Bob")
-
-
 def _lost(lab: Lab, client: Client) -> Client:
     """The client's socket is lost: what it comes back with, which has not said anything yet."""
     client.session.lose(lab.now)

@@ -11,16 +11,6 @@ from signaling.messages import Reason
 from tests.signaling.lab import Client, Lab, answer
 
 
-@pytest.fixture
-def ada(lab: Lab) -> Client:
-    return lab.joined("Ada")
-
-
-@pytest.fixture
-def bob(lab: Lab, ada: Client) -> Client:
-    return lab.joined("Bob")
-
-
 def test_the_first_participant_finds_an_empty_room(lab: Lab) -> None:
     reply = lab.client().join("room", "Ada")
 

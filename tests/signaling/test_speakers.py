@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from .lab import Client, Lab
-
-
-@pytest.fixture
-def ada(lab: Lab) -> Client:
-    return lab.joined("Ada")
-
-
-@pytest.fixture
-def bob(lab: Lab, ada: Client) -> Client:
-    return lab.joined("Bob")
 
 
 def told(client: Client) -> list[str]:

@@ -12,16 +12,6 @@ from tests.signaling.double import LOCAL_CANDIDATE
 from tests.signaling.lab import Client, Lab, answer, candidate
 
 
-@pytest.fixture
-def ada(lab: Lab) -> Client:
-    return lab.joined("Ada")
-
-
-@pytest.fixture
-def bob(lab: Lab, ada: Client) -> Client:
-    return lab.joined("Bob")
-
-
 def test_the_offer_of_a_publisher_receives(lab: Lab, ada: Client) -> None:
     reply = ada.ask("create_publisher")
 
