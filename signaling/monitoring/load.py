@@ -58,11 +58,15 @@ class LoadMeter:
         self._steady = steady
         self._threads = threads or thread_times
         self._loop_delay = 0.0
+        self._spent: dict[int, float] = {}
+        self._spent_at = steady()
         self._start()
 
     def _start(self) -> None:
         self._began, self._before = self._steady(), self._stats()
-        self._cpu, self._spent = time.process_time(), self._threads()
+        self._cpu = time.process_time()
+        if spent := self._threads():  # nothing can be read without a file descriptor
+            self._spent, self._spent_at = spent, self._began
 
     def add_delay(self, seconds: float) -> None:
         """The event loop was so late."""
@@ -70,17 +74,19 @@ class LoadMeter:
 
     def read(self) -> Load:
         """What was since the last call."""
-        began, before, cpu, spent = self._began, self._before, self._cpu, self._spent
+        began, before, cpu = self._began, self._before, self._cpu
+        spent, spent_at = self._spent, self._spent_at
         delay, self._loop_delay = self._loop_delay, 0.0
         self._start()
         stats, interval = self._before, max(1e-3, self._began - began)
+        spent_for = max(1e-3, self._spent_at - spent_at)
         busiest = max((time - spent.get(id, 0.0) for id, time in self._spent.items()), default=0.0)
         drops = {str(reason): n - before.drops.get(reason, 0) for reason, n in stats.drops.items()}
         return Load(
             at=self._clock(),
             interval=interval,
             cpu=max(0.0, self._cpu - cpu) / interval,
-            busiest_thread=max(0.0, busiest) / interval,
+            busiest_thread=max(0.0, busiest) / spent_for,
             loop_delay=delay,
             received=max(0, stats.rtp_packets_received - before.rtp_packets_received),
             forwarded=max(0, stats.packets_forwarded - before.packets_forwarded),
@@ -91,9 +97,14 @@ class LoadMeter:
 
 
 def thread_times(folder: Path = _TASKS) -> dict[int, float]:
-    """CPU seconds of each thread, by its id; one that ends meanwhile is left out."""
-    times = {}
-    for name in os.listdir(folder):
+    """CPU seconds of each thread, by its id; one that ends meanwhile is left out. Nothing while there is no
+    file descriptor to read them by."""
+    times: dict[int, float] = {}
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return times
+    for name in names:
         try:
             text = (folder / name / "stat").read_text()
         except OSError:

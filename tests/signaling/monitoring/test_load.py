@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
 from pathlib import Path
@@ -60,6 +61,26 @@ def test_a_clock_that_is_set_makes_no_interval_longer_or_shorter(step: float) ->
 
     assert (load.at, load.interval) == (1010.0 + step, 10.0)
     assert load.busiest_thread == pytest.approx(0.1)
+
+
+def test_threads_that_cannot_be_read_for_a_while_count_over_that_while() -> None:
+    now = [0.0]
+    spent: list[dict[int, float]] = [{1: 10.0}, {}, {}, {1: 13.0}]
+    meter = LoadMeter(relay_stats, lambda: now[0], lambda: now[0], lambda: spent.pop(0))
+    shares = []
+    for now[0] in (10.0, 20.0, 30.0):
+        shares.append(meter.read().busiest_thread)
+
+    assert shares == [0.0, 0.0, pytest.approx(0.1)]
+
+
+def test_threads_of_a_process_without_file_descriptors() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        assert thread_times() == {}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_delay_counts_once() -> None:
