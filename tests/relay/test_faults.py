@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import socket
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -55,29 +57,51 @@ def test_errors_of_any_number_have_a_name() -> None:
     assert error_text("error 0") == "unknown"
 
 
-@pytest.mark.parametrize("kind", [PlaneKind.PYTHON] + [PlaneKind.NATIVE] * AVAILABLE)
-async def test_a_relay_tells_what_the_system_refused(
-    kind: PlaneKind, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(params=[PlaneKind.PYTHON] + [PlaneKind.NATIVE] * AVAILABLE)
+async def relay(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Relay]:
+    """Of either plane; it looks for faults all the time."""
     monkeypatch.setattr("relay.server.FAULTS_STEP", 0.0)
-    config = RelayConfig(media_hosts=("127.0.0.1",), media_port=0, media_plane=kind)
-    relay = Relay(config)
+    relay = Relay(RelayConfig(("127.0.0.1",), 0, media_plane=request.param))
     await relay.start()
+    yield relay
+    await relay.close()
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+
+
+async def test_a_relay_tells_what_the_system_refused(
+    relay: Relay, caplog: pytest.LogCaptureFixture
+) -> None:
     plane, (local,) = relay._router.plane, relay.addresses
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, descriptor_of(local))
     os.close(null)
 
-    def told() -> list[str]:
-        return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-
     for _ in range(3):
         plane.send(Path(local, Address("127.0.0.1", 9)), b"x")
-    await until(lambda: bool(told()))
+    await until(lambda: bool(told(caplog)))
     for _ in range(3):
         plane.send(Path(local, Address("127.0.0.1", 9)), b"x")
     assert relay.stats().send_errors == {"ENOTSOCK": 6}
     await relay.close()
-    (line,) = told()
+    (line,) = told(caplog)
     assert line.startswith("datagrams could not be sent: ENOTSOCK (")
     assert "127.0.0.1" not in line
+
+
+async def test_a_relay_tells_of_datagrams_that_found_no_room(
+    relay: Relay, caplog: pytest.LogCaptureFixture
+) -> None:
+    (local,) = relay.addresses
+    with socket.socket(fileno=os.dup(descriptor_of(local))) as udp:
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # as little as the system allows
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        while not relay.stats().datagrams_missed:  # a media thread may be as fast as we are
+            for _ in range(500):
+                stranger.sendto(b"\x80 hardly voice", local)
+    await until(lambda: bool(told(caplog)))
+    assert told(caplog)[0].startswith("datagrams found a receive buffer full; ")
