@@ -32,13 +32,14 @@ Transform = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, cty
 
 class Protector:
     """Stands in the place of `srtp_protect`. fails: whether it refuses; open: it waits for this, with
-    packets of the SSRC `waits`, or with all if that is None."""
+    packets of the SSRC `waits`, or with all if that is None. held: set once it waits."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fails = False
         self.waits: int | None = None
         self.open = threading.Event()
         self.open.set()
+        self.held = threading.Event()
         self._real = Transform(function_address("srtp_protect"))
         self._callback = Transform(self._protect)
         address = ctypes.cast(self._callback, ctypes.c_void_p).value
@@ -53,8 +54,9 @@ class Protector:
 
     def _protect(self, context: int, packet: int, length: int) -> int:
         ssrc = int.from_bytes(ctypes.string_at(packet + 8, 4), "big")
-        if self.waits in (None, ssrc):
-            self.open.wait(20)
+        if self.waits in (None, ssrc) and not self.open.is_set():
+            self.held.set()
+            self.open.wait(60)
         return 1 if self.fails else int(self._real(context, packet, length))
 
 
@@ -188,6 +190,7 @@ async def test_a_thread_that_is_busy_holds_up_no_other(protector: Protector) -> 
         try:
             speaker.say(frame(0))
             assert await numbers(near, 1) == [100]
+            await until(protector.held.is_set)
             attaching = asyncio.create_task(asyncio.to_thread(attach))
             await until(begun.is_set)
             for index in range(1, 100):
