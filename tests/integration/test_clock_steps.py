@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import struct
 import time
@@ -97,15 +96,16 @@ async def world(
     options = {"media-plane": plane, "auth-secret": SECRET, "resume-grace": "40"}
     hooks = {"webhook": hook.url, "webhook-secret": SECRET}
     server = RelayServer(log, *(f"--{name}={value}" for name, value in (options | hooks).items()))
-    with monkeypatch.context() as environment:
-        for name, value in preload.build("wall_clock", tmp_path).items():
-            environment.setenv(name, value)
-        environment.setenv("WALL_CLOCK_AHEAD", str(clock.file))
-        await server.start()
-    yield World(clock, server, hook, log)
-    with contextlib.suppress(AssertionError):
+    try:
+        with monkeypatch.context() as environment:
+            for name, value in preload.build("wall_clock", tmp_path).items():
+                environment.setenv(name, value)
+            environment.setenv("WALL_CLOCK_AHEAD", str(clock.file))
+            await server.start()
+        yield World(clock, server, hook, log)
+    finally:
+        hook.close()
         await server.stop()
-    hook.close()
 
 
 async def test_nobody_hears_that_the_clock_is_set(world: World) -> None:
