@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relay.sequence import timestamp_delta
+from relay.sequence import ticks, timestamp_delta
 from relay.stats import DropReason
 
 from .media import (
@@ -102,11 +102,11 @@ async def test_a_new_ssrc_after_half_a_day(studio: Studio) -> None:
     """A pause of more ticks than a signed number of 32 bits holds."""
     speaker = studio.speaker()
     listener = studio.listener(speaker)
-    for ssrc, hours in ((VOICE, 0), (VOICE + 1, 13)):
-        packet = speaker.protected(frame(0, ssrc=ssrc))
-        studio.plane.inject(speaker.path, packet, studio.began + 3600 * hours)
+    later = studio.began + 13 * 3600
+    for ssrc, arrival in ((VOICE, studio.began), (VOICE + 1, later)):
+        studio.plane.inject(speaker.path, speaker.protected(frame(0, ssrc=ssrc)), arrival)
     one, two = [int.from_bytes(packet[4:8], "big") for packet in await listener.hears(2)]
-    assert two - one & 0xFFFFFFFF == 13 * 3600 * 48_000
+    assert two - one & 0xFFFFFFFF == ticks(later - studio.began)
 
 
 async def test_a_switch_goes_on_where_the_other_stopped(studio: Studio) -> None:
