@@ -41,6 +41,8 @@ class ExhaustionHandler:
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
+        if isinstance(error, ValueError) and "_start_serving" in context.get("message", ""):
+            return  # asyncio's next try, after the socket was closed: the server stops
         exhausted = isinstance(error, OSError) and error.errno in _EXHAUSTED
         if not exhausted or "accept" not in context.get("message", ""):
             loop.default_exception_handler(context)

@@ -77,6 +77,35 @@ def test_everything_else_is_passed_on(context: dict[str, Any]) -> None:
     assert handler.count == 0
 
 
+async def test_a_server_that_stops_before_it_could_accept_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loop = asyncio.get_running_loop()
+    handler = ExhaustionHandler(loop.time)
+    loop.set_exception_handler(handler)
+    server = await asyncio.start_server(lambda reader, writer: None, HOST, 0)
+
+    async def handler_has_counted() -> bool:
+        return handler.count > 0
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as client:
+        client.setblocking(False)
+        next_one = os.dup(client.fileno())
+        os.close(next_one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (next_one, before[1]))
+        try:
+            await loop.sock_connect(client, server.sockets[0].getsockname())
+            await eventually(handler_has_counted, what="a connection that is not accepted")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        server.close()
+        await server.wait_closed()
+        await asyncio.sleep(1.1)  # asyncio tries again after a second
+    assert "Traceback" not in caplog.text
+    assert all(record.levelno < logging.ERROR for record in caplog.records)
+
+
 async def test_a_server_without_descriptors(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     server = RelayServer(log)
