@@ -86,7 +86,7 @@ class Config:
 class Option:
     """One option. name: as in `Config`. read: makes a value of a flag's or variable's text, or of what
     TOML holds. many: whether it may be given more than once. secret: whether its value is not to be
-    shown."""
+    shown. guards: whether everybody may come in without it."""
 
     name: str
     read: Callable[[object], Any]
@@ -94,6 +94,7 @@ class Option:
     help: str
     many: bool = False
     secret: bool = False
+    guards: bool = False
 
     @property
     def flag(self) -> str:
@@ -175,12 +176,14 @@ OPTIONS = (
         "Ask for access tokens, and check them by this secret (HS256). Better in the environment or in a"
         " file: others on the machine can read the command line.",
         secret=True,
+        guards=True,
     ),
     Option(
         "auth_key_file",
         readers.path,
         "FILE",
         "The same by what is in this file: a secret, or an Ed25519 key in PEM (EdDSA).",
+        guards=True,
     ),
     Option(
         "allow_origin",
@@ -316,6 +319,12 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         if text:
             given = re.split(r"[\s,]+", text.strip(" ,")) if option.many else text
             values[option.name] = _read(option, given, option.variable)
+        elif option.guards and option.variable in environment:
+            # Rather `=$SECRET` with a slip in it than a wish, which can be told by leaving it out.
+            raise ConfigError(
+                option.variable,
+                "set, but empty; leave it out if everybody may come in without a token",
+            )
     return values
 
 

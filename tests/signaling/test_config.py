@@ -173,6 +173,14 @@ def test_an_empty_variable_is_not_set(text: str) -> None:
     assert load({}, {"RTP_RELAY_CERT": text, "RTP_RELAY_ANNOUNCE": text}) == Config()
 
 
+@pytest.mark.parametrize("text", ["", " ", " \t\n"])
+@pytest.mark.parametrize("variable", ["RTP_RELAY_AUTH_SECRET", "RTP_RELAY_AUTH_KEY_FILE"])
+def test_an_empty_key_opens_no_server(variable: str, text: str) -> None:
+    """It is a slip of whoever wanted a lock."""
+    wrong = f"{variable}: set, but empty; leave it out if everybody may come in without a token"
+    assert _error({}, {variable: text}) == wrong
+
+
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [

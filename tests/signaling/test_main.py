@@ -130,6 +130,12 @@ def test_a_variable_that_cannot_be_used() -> None:
     assert result.stderr.startswith("rtp-relay: RTP_RELAY_MAX_ROOMS: expected a whole number")
 
 
+def test_a_blank_key_is_told_and_opens_no_server() -> None:
+    result = CliRunner().invoke(main, ["serve"], env={"RTP_RELAY_AUTH_SECRET": "  "})
+    wrong = "set, but empty; leave it out if everybody may come in without a token"
+    assert (result.exit_code, result.stderr) == (2, f"rtp-relay: RTP_RELAY_AUTH_SECRET: {wrong}\n")
+
+
 def test_a_file_may_be_named_by_a_variable(tmp_path: Path) -> None:
     file = tmp_path / "relay.toml"
     file.write_text("port = 'x'")
