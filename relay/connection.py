@@ -107,8 +107,8 @@ class Connection(Emitter):
 
     def restart_ice(self) -> TransportParameters:
         """Begin an ICE restart (RFC 8445 §9): what to offer the other end, whose answer is for `reconnect`.
-        Media goes on as it does; `network_changed` or `restart_failed` follows. One that has begun already
-        is given up for it.
+        Media goes on as it does; `network_changed` or `restart_failed` follows. One that waits for
+        its answer is offered again, as it is; one that has it is given up.
 
         Raises InvalidStateError unless connected.
         """

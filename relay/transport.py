@@ -14,7 +14,8 @@ DTLS, keys and SSRCs. Media goes on by the old one's path until the new one has 
     restart      leaves it by                                       to
     none         restart_ice                                        offered
     offered      reconnect: the other end's new credentials came    answered
-    offered      restart_ice                                        offered, anew
+    offered      restart_ice                                        offered: the same, again
+    answered     restart_ice                                        offered: another
     answered     a path is selected: the old agent ends             none
     either       RESTART_TIMEOUT passed: the new agent ends         none
 
@@ -54,7 +55,7 @@ CONNECT_TIMEOUT = 20.0
 """Seconds from the other end's parameters to the first possible media."""
 
 RESTART_TIMEOUT = 30.0
-"""Seconds from the offer of a restart to a selected path: the offer may have to wait for a signaling
+"""Seconds from the latest offer of a restart to a selected path: the offer may have to wait for a signaling
 connection that was lost with the network. Consent may expire meanwhile; then nothing is sent until there is
 a path."""
 
@@ -211,14 +212,18 @@ class Transport:
                 agent.add_local_address(address)
 
     def restart_ice(self) -> None:
-        """Begin an ICE restart: `ice_parameters` are new ones, and `reconnect` is to follow. One that has
-        begun already is given up for it. Raises InvalidStateError."""
+        """Begin an ICE restart: `ice_parameters` are new ones, and `reconnect` is to follow. One that waits
+        for its answer is offered again, as it is: an answer does not say which offer it is for, so there is
+        only one. One that has its answer is given up. Raises InvalidStateError."""
         if self.state is not ConnectionState.CONNECTED:
             raise InvalidStateError("the transport", self.state, ConnectionState.CONNECTED)
-        if self._restart is not None:
+        if self._restart_answered:
             self._end_restart()
             self._forget_stale_paths()
-        self._restart = self._create_agent()
+        if self._restart is None:
+            self._restart = self._create_agent()
+        if self._restart_timer is not None:
+            self._restart_timer.cancel()
         self._restart_timer = self._loop.call_later(RESTART_TIMEOUT, self._restart_timed_out)
 
     def reconnect(self, remote: TransportParameters) -> None:

@@ -43,7 +43,8 @@ class MediaConnection(Protocol):
         """Take the answer. Raises InvalidStateError, ParameterError."""
 
     def restart_ice(self) -> TransportParameters:
-        """Begin an ICE restart: what to offer. Raises InvalidStateError unless connected."""
+        """Begin an ICE restart: what to offer; the same again while it waits for its answer. Raises
+        InvalidStateError unless connected."""
 
     def reconnect(self, remote: TransportParameters) -> None:
         """Take the answer to a restart. Raises InvalidStateError, ParameterError."""

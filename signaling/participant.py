@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from relay import ConnectionState, Speech
+from relay import ConnectionState, Speech, TransportParameters
 from signaling.access import EVERYTHING_BUT_ADMIN, Grants
 from signaling.media import MediaConsumer, MediaPublisher
 from signaling.messages import (
@@ -90,14 +90,16 @@ class Participant:
 @dataclass(eq=False, slots=True)
 class Publication:
     """A participant's voice. request: the answer that waits for its media; restarting: the one that waits
-    for another path. session: of its latest offer. started: whether its media ever came. speech: whether it
-    is heard now. subscriptions: who hears it, by participant id."""
+    for another path. session: of its latest offer; offered: what the latest restart offered. started:
+    whether its media ever came. speech: whether it is heard now. subscriptions: who hears it, by
+    participant id."""
 
     owner: Participant
     media: MediaPublisher
     request: PublishAudio | None = None
     restarting: IceRestartAnswer | None = None
     session: OfferSession = field(default_factory=OfferSession)
+    offered: TransportParameters | None = None
     started: bool = False
     speech: Speech = field(default_factory=Speech)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
@@ -131,8 +133,8 @@ class Publication:
 @dataclass(eq=False, slots=True)
 class Subscription:
     """One participant hears another's publication. request: the answer that waits for its media;
-    restarting: the one that waits for another path. session: of its latest offer. started: whether its
-    media ever could flow."""
+    restarting: the one that waits for another path. session: of its latest offer; offered: what
+    the latest restart offered. started: whether its media ever could flow."""
 
     owner: Participant
     publication: Publication
@@ -140,6 +142,7 @@ class Subscription:
     request: ConsumerAnswer | None = None
     restarting: IceRestartAnswer | None = None
     session: OfferSession = field(default_factory=OfferSession)
+    offered: TransportParameters | None = None
     started: bool = False
 
     @property

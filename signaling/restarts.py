@@ -5,7 +5,9 @@
     ice_restart_answer   the client's answer; its reply waits for the new path
     ice_restarted        media takes it
 
-Media goes on by the old path meanwhile, and whatever goes wrong leaves things as they were.
+Media goes on by the old path meanwhile, and whatever goes wrong leaves things as they were. Only one offer
+is out at a time, for an answer does not say which one it is for: a client that asks while the relay's own
+is on its way gets that one once more.
 """
 
 from __future__ import annotations
@@ -81,7 +83,10 @@ def give_up(connection: AnyConnection) -> None:
 def _restart(connection: AnyConnection) -> IceRestart:
     local = connection.media.restart_ice()
     give_up(connection)  # the one before, if there was one
-    session = connection.session = connection.session.next()
+    if local != connection.offered:
+        connection.offered = local
+        connection.session = connection.session.next()
+    session = connection.session
     if isinstance(connection, Publication):
         return IceRestart(publisher_id=connection.id, offer=offer_to_receive(local, session))
     publication = connection.publication

@@ -565,6 +565,30 @@ class TestRestart:
         transport.reconnect(again.parameters())
         await until(lambda: recorder.selected)
 
+    async def test_one_that_waits_for_its_answer_is_offered_again(
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+    ) -> None:
+        """The peer asks for one while another offer is on its way to it, and answers that."""
+        await connect(transport, peer)
+        transport.restart_ice()
+        again = self._restarted(network, transport)
+        offered, ends = transport.ice_parameters, transport._restart_timer
+        again.check()  # which may come before the answer
+        transport.restart_ice()
+        assert transport.ice_parameters == offered
+        assert len(network.router.ice._agents) == 2
+        assert ends is not None
+        assert ends.cancelled()
+        assert transport._restart_timer is not None
+        assert transport._restart_timer.when() > ends.when()
+        transport.reconnect(again.parameters())
+        await until(lambda: recorder.selected)
+        assert recorder.changes == [NetworkChange.RESTART]
+        assert transport.ice_parameters == offered
+        assert transport._restart_timer is None
+        transport.restart_ice()
+        assert transport.ice_parameters != offered
+
     async def test_another_one_takes_its_place(
         self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
     ) -> None:

@@ -41,13 +41,14 @@ class Connection:
         self.remote: TransportParameters | None = None
         self.remote_candidates: list[IceCandidate | None] = []
         self.restarts: list[TransportParameters | None] = []
+        self.generation = 0
         self.close_reason: CloseReason | None = None
         self._listeners: list[tuple[str, Callable[..., None]]] = []
 
     @property
     def local(self) -> TransportParameters:
         return TransportParameters(
-            ice=IceParameters(f"ufrag{len(self.restarts) or ''}", "p" * 22),
+            ice=IceParameters(f"ufrag{self.generation or ''}", "p" * 22),
             fingerprints=(DtlsFingerprint("sha-256", ":".join(["AB"] * 32)),),
             candidates=(LOCAL_CANDIDATE,),
             end_of_candidates=True,
@@ -64,7 +65,9 @@ class Connection:
     def restart_ice(self) -> TransportParameters:
         if self.state is not ConnectionState.CONNECTED:
             raise InvalidStateError("the transport", self.state, ConnectionState.CONNECTED)
-        self.restarts.append(None)
+        if not self.restarts or self.restarts[-1] is not None:
+            self.restarts.append(None)
+            self.generation += 1
         return self.local
 
     def reconnect(self, remote: TransportParameters) -> None:

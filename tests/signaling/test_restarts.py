@@ -53,9 +53,15 @@ def test_an_offer_is_the_next_of_its_session(ada: Client) -> None:
     created = ada.ask("create_publisher")
     named = {"publisher_id": created["publisher_id"]}
     ada.tell("publish_audio", answer=answer(), **named)
-    ada._lab.relay.publishers[created["publisher_id"]].establish()
+    publisher = ada._lab.relay.publishers[created["publisher_id"]]
+    publisher.establish()
     ada.take()
-    offers = [created["offer"], *(ada.ask("restart_ice", **named)["offer"] for _ in range(2))]
+    offers = [created["offer"]]
+    for _ in range(2):
+        offers.append(ada.ask("restart_ice", **named)["offer"])
+        ada.tell("ice_restart_answer", answer=answer(), **named)
+        publisher.find_another_path()
+        ada.take()
     session = _origin(offers[0])[0]
     assert [_origin(offer) for offer in offers] == [(session, 1), (session, 2), (session, 3)]
 
@@ -77,6 +83,33 @@ def test_a_relay_that_hears_nothing_offers_by_itself(
     connection.find_another_path()
     assert [message["type"] for message in ada.take()] == ["ice_restarted"]
     assert bob.take() == []
+
+
+def test_an_offer_that_crosses_a_wish_is_its_reply_too(
+    ada: Client, bob: Client, connection: Connection, kind: str
+) -> None:
+    """The client asks before the relay's own offer reaches it, answers that one, and gets what it asked
+    for: an answer does not say which offer it is for, so there is only one."""
+    named = {kind: connection.id}
+    connection.emit("doubtful")
+    (own,) = ada.take()
+    asked = ada.ask("restart_ice", **named)
+    assert asked["offer"] == own["offer"]
+    ada.tell("ice_restart_answer", answer=answer(), id="7", **named)
+    refused(ada, "ice_restart_answer", "wrong_state", answer=answer(), **named)
+    connection.find_another_path()
+    assert ada.take() == [{"type": "ice_restarted", "id": "7", **named}]
+    assert bob.take() == []
+
+    later = ada.ask("restart_ice", **named)["offer"]
+    assert _origin(later) == (_origin(own["offer"])[0], _origin(own["offer"])[1] + 1)
+
+
+def test_a_wish_that_comes_twice_has_one_offer(
+    ada: Client, connection: Connection, kind: str
+) -> None:
+    first, second = (ada.ask("restart_ice", **{kind: connection.id}) for _ in range(2))
+    assert first["offer"] == second["offer"]
 
 
 def test_a_move_without_a_restart_is_a_fact_for_observers_only(
