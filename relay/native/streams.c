@@ -5,15 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { POLITE_TRIES = 8 }; /* each as long as a packet of the one or the other takes */
+
 /* Lock the threads of a source and of a sink. While one is waited for, the other is not held: its media would
-   wait, too, for as long as a large room takes the first. */
+   wait, too, for as long as a large room takes the first. Two that are always busy could keep us out for ever
+   so; in the end one waits for the other. The order keeps two editors from waiting for each other. */
 static void lock_both(struct thread **threads, unsigned a, unsigned b)
 {
     struct thread *held = threads[a], *other = threads[b];
     thread_lock(held);
-    while (held != other && pthread_mutex_trylock(&other->mutex)) {
+    for (unsigned tries = 0; held != other && pthread_mutex_trylock(&other->mutex); tries++) {
         struct thread *busy = other;
         thread_unlock(held);
+        if (tries == POLITE_TRIES) {
+            thread_lock(threads[a < b ? a : b]);
+            thread_lock(threads[a < b ? b : a]);
+            return;
+        }
         thread_lock(busy);
         other = held;
         held = busy;

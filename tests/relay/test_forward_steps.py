@@ -32,7 +32,8 @@ Transform = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, cty
 
 class Protector:
     """Stands in the place of `srtp_protect`. fails: whether it refuses; open: it waits for this, with
-    packets of the SSRC `waits`, or with all if that is None. held: set once it waits."""
+    packets of the SSRC `waits`, or with all if that is None. held: set once it waits. alternation: waits,
+    too, with packets of its SSRCs."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fails = False
@@ -40,6 +41,7 @@ class Protector:
         self.open = threading.Event()
         self.open.set()
         self.held = threading.Event()
+        self.alternation: Alternation | None = None
         self._real = Transform(function_address("srtp_protect"))
         self._callback = Transform(self._protect)
         address = ctypes.cast(self._callback, ctypes.c_void_p).value
@@ -57,6 +59,8 @@ class Protector:
         if self.waits in (None, ssrc) and not self.open.is_set():
             self.held.set()
             self.open.wait(60)
+        if self.alternation is not None and ssrc in self.alternation.rounds:
+            self.alternation.wait(ssrc)
         return 1 if self.fails else int(self._real(context, packet, length))
 
 
@@ -202,3 +206,56 @@ async def test_a_thread_that_is_busy_holds_up_no_other(protector: Protector) -> 
         await attaching
         speaker.say(frame(100))
         assert await numbers(late, 1) == [100]
+
+
+class Alternation:
+    """Makes two threads protect by turns: neither ends a packet before the other is at its next one, so one
+    of the two is always busy. rounds: how many packets each has begun, by the SSRC."""
+
+    def __init__(self, first: int, second: int) -> None:
+        self.rounds = {first: 0, second: 0}
+        self._first, self._second = first, second
+        self._turn = threading.Condition()
+        self._is_over = False
+
+    def wait(self, ssrc: int) -> None:
+        """Until it is this one's turn to go on; once that took too long, no one waits any more."""
+        other, ahead = (self._second, 0) if ssrc == self._first else (self._first, 1)
+        with self._turn:
+            self.rounds[ssrc] += 1
+            self._turn.notify_all()
+            goal = self.rounds[ssrc] + ahead
+            if not self._turn.wait_for(lambda: self._is_over or self.rounds[other] >= goal, 2):
+                self._is_over = True
+
+    def end(self) -> None:
+        """No one waits any more."""
+        with self._turn:
+            self._is_over = True
+            self._turn.notify_all()
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="the native plane was not built")
+async def test_two_busy_threads_keep_nobody_out(protector: Protector) -> None:
+    """Whoever wants both finds one of them busy each time that the other lets it in."""
+    async with open_studio(TwoThreads) as studio:
+        one, two = studio.speaker(IPV4), studio.speaker(IPV6)
+        studio.listener(one, IPV4, ssrc=1)
+        studio.listener(two, IPV6, ssrc=2)
+        late = studio.listener(None, IPV6, ssrc=3)
+        protector.alternation = alternation = Alternation(1, 2)
+        attaching: asyncio.Task[None] | None = None
+        try:
+            index = 0
+            while attaching is None or not attaching.done():
+                assert index < 1_000
+                if index - min(alternation.rounds.values()) < 40:
+                    one.say(frame(index))
+                    two.say(frame(index))
+                    index += 1
+                if attaching is None and index == 20:
+                    attaching = asyncio.create_task(asyncio.to_thread(studio.attach, late, one))
+                await asyncio.sleep(0)
+        finally:
+            alternation.end()
+        await attaching
