@@ -411,6 +411,7 @@ class Transport:
             self._start_dtls(path)
             self._after_dtls()
         else:
+            self._dtls_path = path  # what is repeated of the handshake goes there, too
             self._maybe_connected()
 
     def _promote(self) -> None:

@@ -488,6 +488,29 @@ class TestPaths:
         await until(lambda: other.state is ConnectionState.CONNECTED)
         other.close()
 
+    @pytest.mark.parametrize("taken", [False, True])
+    async def test_a_handshake_goes_on_by_the_one_that_is_selected_meanwhile(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+        taken: bool,
+    ) -> None:
+        """Nothing comes by it before we have spoken: the other end waits for our hello."""
+        monkeypatch.setattr("relay.dtls.INITIAL_TIMEOUT", 0.01)
+        transport.add_remote_candidate(candidate())
+        transport.connect(peer.parameters(DtlsRole.SERVER))
+        await until(lambda: transport._dtls is not None)
+        del network.peers[REMOTE]
+        other = await self._take(network) if taken else None
+        moved = DtlsPeer(network, transport, ELSEWHERE.remote)
+        moved.speak_dtls(client=False)
+        moved.check()
+        await until(lambda: transport.state is ConnectionState.CONNECTED)
+        if other is not None:
+            other.close()
+
 
 class TestRestart:
     """A second generation of ICE beside the first."""
