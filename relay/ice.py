@@ -655,7 +655,7 @@ class _Connection(aioice.Connection):
     def nominate(self, path: Path) -> None:
         """Check a path once more, whatever came of it before; media takes it when it answers. aioice itself
         would do so only for a pair that it has not checked yet."""
-        pair = self._pair_at(path)
+        pair = None if self._closing else self._pair_at(path)
         if pair is not None and (pair.task is None or pair.task.done()):
             pair.task = None
             pair.nominated = False

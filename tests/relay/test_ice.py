@@ -1210,6 +1210,22 @@ class TestClose:
             await asyncio.sleep(0)
         agent.close()
 
+    async def test_in_the_turn_of_a_move_that_came_with_the_nomination(
+        self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
+    ) -> None:
+        moved = Peer(network, agent, Address("203.0.113.9", 6_000))
+        moved.answering = False
+
+        def select(path: Path) -> None:
+            observed.selected.append(path)
+            moved.check()
+            agent.close()
+
+        agent.observer = replace(agent.observer, selected=select)
+        agent.add_remote_candidate(candidate())
+        agent.start(PEER_PARAMETERS)
+        await observed.until_selected()
+
     async def test_connected(
         self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
     ) -> None:
