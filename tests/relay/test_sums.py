@@ -30,7 +30,7 @@ async def relay(
     """A relay of each kind."""
     gather_only(monkeypatch, "127.0.0.1")
     # So that a room of three has consumers on both threads.
-    monkeypatch.setattr("relay.placement.CROWD", 1, raising=False)
+    monkeypatch.setattr("relay.placement.SPREAD_FROM", 1)
     kind, threads = request.param
     relay = Relay(
         RelayConfig(
@@ -67,6 +67,8 @@ async def test_the_counters_add_up(relay: Relay) -> None:
         for _ in range(LISTENERS):
             listeners.append(LightPeer(relay.create_consumer(speaker.connection)))
             await listeners[-1].connect()
+
+    assert all(relay._placement._load)
 
     for peer in (*speakers, *listeners):
         for _ in range(CHECKS):
