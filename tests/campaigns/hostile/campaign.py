@@ -43,9 +43,9 @@ ATTACKS: dict[str, Callable[[Field], Awaitable[None]]] = {
 MAX_GROWTH = 64 << 20
 """Bytes of the server's memory, from before the attacks to after them; the allocator keeps some."""
 
-MAX_GROWTH_EACH = 150 << 10
-"""And so many for each handshake that is left half-open: what a connection (40 KiB), its handshake (80 KiB)
-and a WebSocket (30 KiB) take as long as they are there, for the allocator may keep it."""
+MAX_GROWTH_EACH = 80 << 10
+"""And so many for each handshake that a round's attacks began, for the allocator may keep it: a connection
+(40 KiB), its handshake (80 KiB) and a WebSocket (30 KiB) are there for a while, half of them at once."""
 
 MAX_GROWTH_AGAIN, MAX_GROWTH_AGAIN_EACH = 16 << 20, 15 << 10
 """Bytes, from the end of one round of attacks to the end of the next, and for each handshake likewise: what
@@ -161,6 +161,7 @@ class Campaign:
         """What is left after a round."""
         found = []
         before, *ends = (one for one in self.results if one.name in (_BEFORE, _AFTER))
+        begun = sum(one.did.get(handshakes.BEGUN, 0) for one in self.results) // len(ends)
         for number, after in enumerate(ends):
             if after.tables != before.tables:
                 found.append(
@@ -170,9 +171,9 @@ class Campaign:
                 found.append(
                     f"{after.attack}: descriptors: {before.descriptors}, {after.descriptors}"
                 )
-            bound, reference = MAX_GROWTH + MAX_GROWTH_EACH * self._many, before
+            bound, reference = MAX_GROWTH + MAX_GROWTH_EACH * begun, before
             if number:
-                bound = MAX_GROWTH_AGAIN + MAX_GROWTH_AGAIN_EACH * self._many
+                bound = MAX_GROWTH_AGAIN + MAX_GROWTH_AGAIN_EACH * begun
                 reference = ends[number - 1]
             if (grown := after.resident - reference.resident) > bound:
                 found.append(f"{after.attack}: memory grew by {grown >> 20} MiB")

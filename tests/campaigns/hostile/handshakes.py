@@ -20,6 +20,9 @@ from tests.signaling.lab import answer, candidate
 from .field import Field, attackers
 from .visitors import GONE, PATIENCE, socket_from
 
+BEGUN = "handshakes begun"
+"""What reports call them."""
+
 _NOWHERE = "candidate:1 1 udp 1 127.2.2.2 9 typ host"
 _RECORD = bytes.fromhex("16fefd0000000000000000")
 _DATAGRAMS = 20
@@ -130,7 +133,7 @@ async def _many(field: Field, begin: Begin) -> None:
                 await _ask(websocket, type="join_room", room=f"{room}-{number // 50}", name="x")
                 created = await _ask(websocket, type="create_publisher")
                 end = await begin(websocket, created["publisher_id"], created["offer"]["sdp"])
-                field.count("handshakes begun")
+                field.count(BEGUN)
                 await asyncio.sleep(max(0.0, until - time.monotonic()))
                 end()
                 websocket.transport.abort()
