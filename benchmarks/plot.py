@@ -113,14 +113,17 @@ def _panel(left: float, title: str, counts: list[int], series: list[Series]) -> 
 
 def _curve(series: Series, x: _Scale, y: _Scale) -> Iterator[str]:
     color = _COLORS[series.name]
+    # Nothing is drawn below the floor.
+    value_offset, name_offset = (18, 12) if series.name == "floor" else (-8, 0)
     places = [(x(count), y(value)) for count, value in series.points]
     path = " ".join(f"{across:.1f},{down:.1f}" for across, down in places)
     yield f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2.5"/>'
     for (across, down), (_, value) in zip(places, series.points, strict=True):
         yield f'<circle cx="{across:.1f}" cy="{down:.1f}" r="3.5" fill="{color}"/>'
-        yield _text(across, down - 8, f"{value:.3g}", anchor="middle")
+        yield _text(across, down + value_offset, f"{value:.3g}", anchor="middle")
     across, down = places[-1]
-    yield f'<text x="{across + 8:.1f}" y="{down + 4:.1f}" style="fill:{color}">{series.name}</text>'
+    down += name_offset
+    yield f'<text x="{across + 8:.1f}" y="{down:.1f}" style="fill:{color}">{series.name}</text>'
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:
