@@ -57,7 +57,9 @@ a=setup:active
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def echo() -> AsyncIterator[asyncio.subprocess.Process]:
-    """The running example."""
+    """The running example. It takes Ctrl-C, also where these tests run in the background of a shell that
+    has their processes ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-Xfaulthandler",  # so that SIGABRT tells what it waits for
@@ -68,6 +70,7 @@ async def echo() -> AsyncIterator[asyncio.subprocess.Process]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
+    signal.signal(signal.SIGINT, before)
     yield process
     if process.returncode is None:
         process.kill()
