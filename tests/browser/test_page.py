@@ -321,3 +321,15 @@ async def test_names_are_read_from_their_own_side(chromium: Chromium) -> None:
         assert await board.beginnings(".name") == dict.fromkeys(("Ann", *names), True)
         initials = await board.texts(".initials")
         assert initials[1:] == ["م" + "ج", "MW", "ע" + "ש"]
+
+
+async def test_nobody_joins_by_a_page_that_is_not_ready(
+    chromium: Chromium, server: RelayServer
+) -> None:
+    before = """document.addEventListener("readystatechange", () => {
+      window.early ??= document.querySelector("#join").disabled;
+    });"""
+    page = await chromium.page(f"{server.url}/?room=lab&name=Ann", [before])
+    assert await page.evaluate("() => window.early") is True
+    assert await page.evaluate("() => document.querySelector('#join').disabled") is False
+    await page.close()

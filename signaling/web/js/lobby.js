@@ -65,6 +65,7 @@ export class Lobby {
         onJoin(this.#name.value, this.#room.value);
       }
     });
+    this.#button.disabled = false; // before, a click would have loaded the page again
   }
 
   /**
