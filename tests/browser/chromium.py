@@ -108,7 +108,7 @@ class Chromium:
             await context.add_init_script(source)
         tab = await context.new_page()
         page = ChromiumPage(context, tab)
-        await tab.goto(url)
+        await tab.goto(url, timeout=120_000)
         return page
 
     async def kill(self) -> None:
