@@ -1,7 +1,7 @@
 """The STUN messages that a connected pair exchanges for hours: Binding requests and responses (RFC 8489).
 
 They are written from what stays the same, and recognised without being parsed; setting a connection up
-is another matter, which `ice.py` leaves to aioice. Every message ends with MESSAGE-INTEGRITY and
+is another matter, which `ice_checks.py` leaves to aioice. Every message ends with MESSAGE-INTEGRITY and
 FINGERPRINT (RFC 8445 §7.1, RFC 8489 §14.5, §14.7); `is_authentic` takes no others.
 """
 

@@ -1,9 +1,9 @@
 """Consent on a selected pair, both ways (RFC 7675): whether the peer still wants what we send, and our
 answers to its asking the same.
 
-No I/O, and time is an argument: `ice.py` sends what this makes, and asks it when a datagram or a timer
-comes. The usual requests do not come here: `responder.py` answers them on the media plane. One `Consent`
-is for one path and one pair of ICE credentials; another path or an ICE restart has another.
+No I/O, and time is an argument: `ice_agent.py` sends what this makes, and asks it when a datagram or a
+timer comes. The usual requests do not come here: `responder.py` answers them on the media plane. One
+`Consent` is for one path and one pair of ICE credentials; another path or an ICE restart has another.
 """
 
 from __future__ import annotations

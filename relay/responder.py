@@ -16,7 +16,7 @@ from .screening import Budget
 
 ANSWER_RATE, ANSWER_BURST = 10.0, 20.0
 """Checks of one peer that are answered here: so many a second, and so many at once. A connected browser
-sends one in 2.5 s; the rest goes up, to the budget of `ice.py`."""
+sends one in 2.5 s; the rest goes up, to the budget of `ice_agent.py`."""
 
 
 class Responder:

@@ -14,7 +14,7 @@ is the relay that has to notice, and to nominate another path, long before conse
     LOST        the selected path answers, or another one is selected       WATCHING
     LOST        a check comes by another path                               MOVING
 
-A path that is not known yet does not wait for any of this: `ice.py` nominates it as soon as it is
+A path that is not known yet does not wait for any of this: `ice_agent.py` nominates it as soon as it is
 validated.
 """
 

@@ -35,7 +35,7 @@ from .address import Address, Path
 from .dtls import DtlsEndpoint, DtlsFailure
 from .errors import InvalidStateError, ParameterError
 from .events import ConnectionState, NetworkChange
-from .ice import IceAgent, IceObserver
+from .ice_agent import IceAgent, IceObserver
 from .parameters import (
     DtlsRole,
     IceCandidate,

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from aioice import stun
 
 from relay.address import Address, Path
-from relay.ice import IceAgent, IceMux, IceObserver
+from relay.ice import IceMux
+from relay.ice_agent import IceAgent, IceObserver
 from relay.parameters import IceCandidate, IceParameters
 from relay.responder import Responder
 from relay.stats import DropReason

@@ -17,9 +17,10 @@ from aioice.ice import CandidatePair, StunProtocol, validate_password, validate_
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay import ice
+from relay import ice, ice_agent, ice_checks
 from relay.address import Address, Path
-from relay.ice import IceAgent, IceMux
+from relay.ice import IceMux
+from relay.ice_agent import IceAgent
 from relay.outreach import HOST_BURST, HOST_RATE
 from relay.parameters import IceParameters
 from relay.roaming import MAX_PATHS
@@ -43,9 +44,9 @@ from .waiting import until
 
 
 class TestContract:
-    """The parts of aioice 0.13.0 that `relay/ice.py` leans on though they are not its API.
+    """The parts of aioice 0.13.0 that `relay/ice_checks.py` leans on though they are not its API.
 
-    When one of these fails after an upgrade, `relay/ice.py` has to be read again.
+    When one of these fails after an upgrade, `relay/ice_checks.py` has to be read again.
     """
 
     @pytest.fixture
@@ -112,7 +113,7 @@ class TestContract:
     async def test_a_signaled_candidate_knows_its_network_host(
         self, connection: aioice.Connection
     ) -> None:
-        signaled = ice._to_aioice(candidate())
+        signaled = ice_checks._to_aioice(candidate())
         connection._add_remote_candidate(signaled, REMOTE.host)
         assert connection._remote_candidates == [signaled]
         assert (signaled._network_host, signaled.port) == REMOTE
@@ -126,7 +127,7 @@ class TestContract:
         self, connection: aioice.Connection
     ) -> None:
         protocol = StunProtocol(connection)
-        signaled = ice._to_aioice(candidate())
+        signaled = ice_checks._to_aioice(candidate())
         signaled._network_host = REMOTE.host
         pair = CandidatePair(protocol, signaled)
         assert pair.protocol is protocol
@@ -240,7 +241,7 @@ class TestConnectivity:
         agent.start(PEER_PARAMETERS)
         await asyncio.sleep(0)
         monkeypatch.setattr(loop, "call_at", count)
-        await asyncio.sleep(10 * ice.CHECK_INTERVAL)
+        await asyncio.sleep(10 * ice_checks.CHECK_INTERVAL)
         assert calls == 1  # our own
 
     async def test_no_candidate_at_all(
@@ -507,7 +508,7 @@ class TestRefused:
     async def test_signaled_candidates_leave_room_for_the_peers_own_checks(
         self, network: Network, agent: IceAgent, peer: Peer, observed: Observed
     ) -> None:
-        for number in range(3 * ice.MAX_REMOTE_ADDRESSES):
+        for number in range(3 * ice_checks.MAX_REMOTE_ADDRESSES):
             agent.add_remote_candidate(candidate(Address("203.0.113.9", 1_000 + number)))
         agent.start(PEER_PARAMETERS)
         await asyncio.sleep(0)
@@ -520,7 +521,7 @@ class TestRefused:
     ) -> None:
         agent.start(PEER_PARAMETERS)
         await asyncio.sleep(0)
-        burst = int(ice.CHECK_BURST)
+        burst = int(ice_agent.CHECK_BURST)
         for _ in range(burst + 100):
             peer.check(key="not the agent's" * 2)
         assert network.drops == {DropReason.STUN_UNAUTHENTICATED: burst + 100}
@@ -541,7 +542,7 @@ class TestRefused:
         attribute: bytes,
     ) -> None:
         parsed: list[bytes] = []
-        monkeypatch.setattr("relay.ice.stun.parse_message", parsed.append)
+        monkeypatch.setattr("relay.ice_checks.stun.parse_message", parsed.append)
         for kind in (b"\0\1", b"\1\1"):
             body = attribute * (1440 // len(attribute))
             head = kind + len(body).to_bytes(2, "big") + b"\x21\x12\xa4\x42" + bytes(12)
@@ -559,7 +560,7 @@ class TestRefused:
     ) -> None:
         agent.start(PEER_PARAMETERS)
         await asyncio.sleep(0)
-        known = ice.MAX_REMOTE_ADDRESSES
+        known = ice_checks.MAX_REMOTE_ADDRESSES
         for number in range(known + 5):
             Peer(network, agent, Address("198.51.100.7", 1_000 + number)).check()
         assert network.drops == {DropReason.STUN_TOO_MANY_ADDRESSES: 5}
@@ -568,17 +569,17 @@ class TestRefused:
         assert network.drops == {DropReason.STUN_TOO_MANY_ADDRESSES: 5}
 
     async def test_too_many_candidates(self, network: Network, agent: IceAgent) -> None:
-        for number in range(3 * ice.MAX_REMOTE_ADDRESSES):
+        for number in range(3 * ice_checks.MAX_REMOTE_ADDRESSES):
             agent.add_remote_candidate(candidate(Address("198.51.100.7", 1_000 + number)))
         agent.start(PEER_PARAMETERS)
         seen: set[Address] = set()
 
         def checked() -> bool:
             seen.update(path.remote for path, _ in network.sent)
-            return len(seen) >= ice.MAX_REMOTE_ADDRESSES
+            return len(seen) >= ice_checks.MAX_REMOTE_ADDRESSES
 
         await until(checked)
-        assert len(agent._connection._remote_candidates) == ice.MAX_REMOTE_ADDRESSES
+        assert len(agent._connection._remote_candidates) == ice_checks.MAX_REMOTE_ADDRESSES
 
     @pytest.mark.parametrize(
         "changes",
@@ -686,7 +687,7 @@ class TestVictim:
         agents = []
         for _ in range(connections):
             agent = network.mux.create_agent([LOCAL], Observed().observer())
-            for number in range(ice.MAX_REMOTE_ADDRESSES):
+            for number in range(ice_checks.MAX_REMOTE_ADDRESSES):
                 agent.add_remote_candidate(candidate(Address(self.VICTIM.host, 53 + number)))
             agent.start(PEER_PARAMETERS)
             agents.append(agent)
@@ -929,7 +930,7 @@ class TestSettled:
     @pytest.fixture(autouse=True)
     def hurry(self, monkeypatch: pytest.MonkeyPatch, network: Network) -> None:
         monkeypatch.setattr("relay.consent.INTERVAL", 0.02)
-        monkeypatch.setattr("relay.ice.PROBE_INTERVAL", 0.01)
+        monkeypatch.setattr("relay.ice_agent.PROBE_INTERVAL", 0.01)
         monkeypatch.setattr("relay.roaming.QUIET", 0.0)
         network.mux.timers.step = 0.002
 
@@ -1039,7 +1040,7 @@ class TestRoaming:
     @pytest.fixture(autouse=True)
     def hurry(self, monkeypatch: pytest.MonkeyPatch, network: Network) -> None:
         monkeypatch.setattr("relay.consent.INTERVAL", 0.02)
-        monkeypatch.setattr("relay.ice.PROBE_INTERVAL", 0.01)
+        monkeypatch.setattr("relay.ice_agent.PROBE_INTERVAL", 0.01)
         monkeypatch.setattr("relay.roaming.QUIET", 0.0)
         network.mux.timers.step = 0.002
 
@@ -1176,7 +1177,7 @@ class TestRoleConflict:
         await observed.until_failed()
         agent.close()
         await asyncio.wait_for(agent.mux.close(), 20)
-        assert len(peer.requests) <= ice.MAX_ROLE_CONFLICTS + 2
+        assert len(peer.requests) <= ice_checks.MAX_ROLE_CONFLICTS + 2
 
 
 class TestClose:
@@ -1259,7 +1260,8 @@ class TestCredentials:
         self, network: Network, observed: Observed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         names = iter(["same-one", "p" * 24, "same-one", "same-one", "another1", "q" * 24])
-        monkeypatch.setattr(ice, "_random_name", lambda length: next(names).replace("-", "+"))
+        for module in (ice, ice_agent):
+            monkeypatch.setattr(module, "random_name", lambda length: next(names).replace("-", "+"))
         first = network.mux.create_agent([LOCAL], observed.observer())
         second = network.mux.create_agent([LOCAL], observed.observer())
         assert first.parameters.username_fragment == "same+one"

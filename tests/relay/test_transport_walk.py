@@ -162,8 +162,8 @@ async def test_every_path_is_one_transports_and_each_finds_its_own_in_the_end(
     for name, value in {
         "consent.INTERVAL": 0.02,
         "consent.EXPIRY": 0.25,
-        "ice.PROBE_INTERVAL": 0.01,
-        "ice.CHECK_RATE": 1e6,
+        "ice_agent.PROBE_INTERVAL": 0.01,
+        "ice_agent.CHECK_RATE": 1e6,
         "roaming.QUIET": 0.002,
         "transport.RESTART_TIMEOUT": 0.1,
     }.items():

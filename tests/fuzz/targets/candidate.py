@@ -9,7 +9,9 @@ import msgspec
 
 import sdp
 from relay.address import Address
-from relay.ice import MAX_REMOTE_ADDRESSES, IceMux, IceObserver
+from relay.ice import IceMux
+from relay.ice_agent import IceObserver
+from relay.ice_checks import MAX_REMOTE_ADDRESSES
 from relay.parameters import IceCandidate, TransportParameters
 from relay.timers import TimerGrid
 from signaling.errors import SignalingError

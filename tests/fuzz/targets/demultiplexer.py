@@ -26,7 +26,7 @@ from relay import (
 from relay.address import Address, Path
 from relay.connection import Connection
 from relay.dtls import DtlsEndpoint
-from relay.ice import IceAgent
+from relay.ice_agent import IceAgent
 from relay.parameters import RtpParameters
 from relay.rtcp import (
     Goodbye,

@@ -12,7 +12,9 @@ import zlib
 from collections import Counter
 
 from relay.address import Address, Path
-from relay.ice import MAX_REMOTE_ADDRESSES, IceAgent, IceMux, IceObserver
+from relay.ice import IceMux
+from relay.ice_agent import IceAgent, IceObserver
+from relay.ice_checks import MAX_REMOTE_ADDRESSES
 from relay.parameters import IceCandidate, IceParameters
 from relay.roaming import MAX_PATHS
 from relay.stats import DropReason
