@@ -33,8 +33,8 @@ from signaling.negotiation import OfferSession
 class Participant:
     """Somebody in a room. id: random, told to everyone in the room. send: takes a message for the
     participant's socket, at once and without raising. grants: what it may do. address_group: what its
-    address counts as to limits, empty if that is not known. mute_held: whether a moderator has muted it.
-    dismiss: ends its session, once it is out of the room."""
+    address counts as to limits, empty if that is not known. mute_held: whether a moderator has muted it,
+    None while none ever did. dismiss: ends its session, once it is out of the room."""
 
     name: str
     send: Callable[[ServerMessage], None]
@@ -42,7 +42,7 @@ class Participant:
     address_group: str = ""
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     muted: bool = False
-    mute_held: bool = False
+    mute_held: bool | None = None
     dismiss: Callable[[], None] = lambda: None
     publication: Publication | None = None
     subscriptions: dict[str, Subscription] = field(default_factory=dict)

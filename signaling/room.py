@@ -126,13 +126,19 @@ class Room:
                 participant.send(dominant)
             if draining is not None:
                 participant.send(draining)
-            if participant.mute_held:
-                # Who comes back muted is told so, after the reply to its `join_room`.
-                participant.send(ParticipantMuted(participant_id=participant.id, muted=True))
-                participant.send(MuteHeld(participant_id=participant.id, held=True))
+            self._tell_holds(participant)
         self._newcomers.clear()
         for news in self._speakers.listen(self._voices.publications, now):
             self._tell_all(news)
+
+    def _tell_holds(self, participant: Participant) -> None:
+        """Tell who has come, or come back, whom moderators muted and whom they let go since: the reply
+        does not list that."""
+        if participant.mute_held:
+            participant.send(ParticipantMuted(participant_id=participant.id, muted=True))
+        for each in self.participants.values():
+            if each.mute_held is not None:
+                participant.send(MuteHeld(participant_id=each.id, held=each.mute_held))
 
     # Muting.
 

@@ -94,7 +94,8 @@ class ParticipantMuted(ServerMessage, frozen=True, kw_only=True, tag="participan
 
 
 class MuteHeld(ServerMessage, frozen=True, kw_only=True, tag="mute_held"):
-    """A moderator has muted somebody, who cannot unmute while `held`. To everyone in the room."""
+    """A moderator has muted somebody, who cannot unmute while `held`. To everyone in the room, and to who
+    comes to it, or back, of everyone whom it was ever said of."""
 
     participant_id: str
     held: bool

@@ -108,6 +108,47 @@ def test_a_mute_holds_for_who_comes_back(guarded: Lab) -> None:
     assert again.take() == []
 
 
+def _holds(client: Client) -> list[tuple[str, bool]]:
+    return [
+        (news["participant_id"], news["held"])
+        for news in client.take()
+        if news["type"] == "mute_held"
+    ]
+
+
+def test_who_was_let_go_while_away_is_told(guarded: Lab) -> None:
+    ada, bob = _join(guarded, "Ada", admin=True), _join(guarded, "Bob")
+    ada.feed(f'{{"type": "mute_participant", "participant_id": "{bob.id}", "muted": true}}')
+    guarded.take_all()
+    bob.session.lose(guarded.now)
+    ada.feed(f'{{"type": "mute_participant", "participant_id": "{bob.id}", "muted": false}}')
+    back = guarded.client()
+    back.resume(bob.token)
+    guarded.rooms.tell_levels(1.0)
+
+    assert back.take() == [{"type": "mute_held", "participant_id": bob.id, "held": False}]
+    assert back.ask("set_muted", muted=False)["muted"] is False
+
+
+def test_who_comes_is_told_whom_moderators_muted(guarded: Lab) -> None:
+    ada, bob = _join(guarded, "Ada", admin=True), _join(guarded, "Bob")
+    cyd = _join(guarded, "Cyd")
+    for held in (bob, cyd):
+        ada.feed(f'{{"type": "mute_participant", "participant_id": "{held.id}", "muted": true}}')
+    ada.session.lose(guarded.now)
+    dan = _join(guarded, "Dan", admin=True)
+    guarded.rooms.tell_levels(1.0)
+    assert _holds(dan) == [(bob.id, True), (cyd.id, True)]
+
+    dan.feed(f'{{"type": "mute_participant", "participant_id": "{bob.id}", "muted": false}}')
+    back = guarded.client()
+    back.resume(ada.token)
+    guarded.take_all()
+    guarded.rooms.tell_levels(2.0)
+    assert _holds(back) == [(bob.id, False), (cyd.id, True)]
+    assert _holds(dan) == []
+
+
 def test_removing(guarded: Lab) -> None:
     ada, bob, cyd = _join(guarded, "Ada", admin=True), _join(guarded, "Bob"), _join(guarded, "Cyd")
     media = bob.publish()
