@@ -20,11 +20,11 @@ LIFETIME = datetime.timedelta(days=3650)
 """A relay keeps one certificate for as long as it runs, and runs for months."""
 
 HASHES: dict[str, hashes.HashAlgorithm] = {
-    "sha-256": hashes.SHA256(),
-    "sha-384": hashes.SHA384(),
     "sha-512": hashes.SHA512(),
+    "sha-384": hashes.SHA384(),
+    "sha-256": hashes.SHA256(),
 }
-"""The hash functions that prove anything; RFC 8122 §5 allows older ones that no longer do."""
+"""The hash functions that prove anything, the best first; RFC 8122 §5 allows older ones that do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,17 @@ class Certificate:
 
 
 def matches(certificate: x509.Certificate, fingerprints: tuple[DtlsFingerprint, ...]) -> bool:
-    """Whether a certificate has one of these fingerprints (RFC 8122 §5); unknown hashes never match."""
-    return any(
-        fingerprint.algorithm.lower() in HASHES
-        and secrets.compare_digest(
-            _hex_pairs(certificate.fingerprint(HASHES[fingerprint.algorithm.lower()])).encode(),
-            fingerprint.value.upper().encode(errors="replace"),
-        )
-        for fingerprint in fingerprints
-    )
+    """Whether a certificate has one of the fingerprints by the best hash among these (RFC 8122 §5): others
+    prove nothing then. Unknown hashes never match."""
+    offered: dict[str, list[bytes]] = {}
+    for fingerprint in fingerprints:
+        value = fingerprint.value.upper().encode(errors="replace")
+        offered.setdefault(fingerprint.algorithm.lower(), []).append(value)
+    best = next((name for name in HASHES if name in offered), None)
+    if best is None:
+        return False
+    own = _hex_pairs(certificate.fingerprint(HASHES[best])).encode()
+    return any(secrets.compare_digest(own, value) for value in offered[best])
 
 
 def _hex_pairs(digest: bytes) -> str:

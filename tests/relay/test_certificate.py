@@ -63,6 +63,15 @@ def test_one_of_several_is_enough(certificate: Certificate) -> None:
     assert not matches(certificate.x509, (wrong, wrong))
 
 
+def test_only_the_best_hash_counts(certificate: Certificate) -> None:
+    """RFC 8122 §5: of what is offered, the set of the most preferred hash function."""
+    right = {bits: digest(certificate, f"sha{bits}") for bits in ("256", "512")}
+    wrong = DtlsFingerprint("sha-512", ":".join(["00"] * 64))
+    assert not matches(certificate.x509, (DtlsFingerprint("sha-256", right["256"]), wrong))
+    both = tuple(DtlsFingerprint(f"sha-{bits}", value) for bits, value in right.items())
+    assert matches(certificate.x509, (*both, wrong, DtlsFingerprint("sha-1", "AA")))
+
+
 @pytest.mark.parametrize(
     "fingerprint",
     [
