@@ -38,7 +38,7 @@ try:
 except ImportError:  # it was installed without a compiler
     _native = None
 
-INTERFACE = 10
+INTERFACE = 11
 """Which of the extension's interfaces this module speaks; one that an older version left is of no use."""
 
 AVAILABLE: bool = getattr(_native, "INTERFACE", None) == INTERFACE
@@ -128,7 +128,7 @@ class NativeSource:
     def missing(self) -> tuple[int | None, list[int]]:
         """The current SSRC, and its latest sequence numbers of which no packet came."""
         ssrc, sequences = self.native.missing()
-        return ssrc, sequences
+        return ssrc, memoryview(sequences).cast("H").tolist()
 
 
 class NativeStage:
@@ -160,13 +160,8 @@ class NativePlane:
     def __init__(self, control: Control, threads: int = 1, *, realtime: bool = False) -> None:
         self.realtime = realtime
         self._control = control
-        self._plane = _native.Plane(
-            function_address("srtp_protect"),
-            function_address("srtp_unprotect"),
-            function_address("srtp_remove_stream"),
-            threads,
-        )
         self._threads = threads
+        self._plane = self._new_plane()
         self._ports: dict[Address, tuple[int, int, socket.socket]] = {}
         self._locals: list[Address] = []
         self._paths: list[dict[bytes, Path]] = []  # by port: from the sender's packed address
@@ -181,7 +176,10 @@ class NativePlane:
     def open(self, address: Address, thread: int = 0) -> Address:
         """Open a socket (port 0: any) for one of the threads; the address it got. Raises AddressError."""
         if not self._running:
-            self._start()
+            try:
+                self._start()
+            except OSError as error:
+                raise AddressError(*address, os.strerror(error.errno or 0)) from error
         udp = open_socket(address)
         local = Address(*udp.getsockname()[:2])
         try:
@@ -195,7 +193,15 @@ class NativePlane:
         self._paths.append({})
         return local
 
+    def _new_plane(self) -> Any:
+        functions = ("srtp_protect", "srtp_unprotect", "srtp_remove_stream")
+        return _native.Plane(*map(function_address, functions), self._threads)
+
     def _start(self) -> None:
+        if self._plane.upcall(0) < 0:  # it was stopped, and is for good
+            self._plane = self._new_plane()
+            self._locals.clear()
+            self._paths.clear()
         self._plane.start()
         # Not where the event loop would find no core beside threads that are kept busy.
         spare = len(os.sched_getaffinity(0)) > self._threads
@@ -315,7 +321,8 @@ class NativePlane:
 
     def counters(self) -> PlaneCounters:
         """What happened so far, on all threads."""
-        (datagrams,), (rtp,), (forwarded,), drops, latency, *more = self._plane.counters()
+        counters = (memoryview(part).cast("Q") for part in self._plane.counters())
+        (datagrams,), (rtp,), (forwarded,), drops, latency, *more = counters
         (total,), (maximum,), (retransmitted,), (recovered,), (accepted,), *more = more
         send_errors, receive_errors, (answered,), (blocked,), (refused,) = more
         unsent = Counter({DropReason.SEND_BUFFER_FULL: blocked, DropReason.SEND_FAILED: refused})

@@ -96,8 +96,11 @@ static void plane_dealloc(Plane *self)
 static PyObject *plane_start(Plane *self, PyObject *Py_UNUSED(ignored))
 {
     for (unsigned i = 0; i < self->thread_count; i++)
-        if (!thread_start(self->threads[i]))
-            return PyErr_SetFromErrno(PyExc_OSError);
+        if (!thread_start(self->threads[i])) {
+            PyErr_SetFromErrno(PyExc_OSError);
+            WITHOUT_GIL(stop(self));
+            return NULL;
+        }
     Py_RETURN_NONE;
 }
 
@@ -246,20 +249,18 @@ static PyObject *plane_gaps(Plane *self, PyObject *index)
     return list;
 }
 
-/* `size` counters that lie at `offset` of each thread, over all threads: their sums or maxima. */
+/* `size` counters that lie at `offset` of each thread, over all threads: their sums or maxima, of 64 bits. */
 static PyObject *over_threads(const Plane *self, size_t offset, unsigned size, bool maxima)
 {
-    PyObject *values = PyTuple_New(size);
-    for (unsigned i = 0; values && i < size; i++) {
-        uint64_t whole = 0;
-        for (unsigned t = 0; t < self->thread_count; t++) {
-            counter *counters = (counter *)((char *)self->threads[t] + offset);
+    uint64_t wholes[LATENCY_BUCKETS] = {0}; /* there are no more of anything */
+    for (unsigned t = 0; t < self->thread_count; t++) {
+        counter *counters = (counter *)((char *)self->threads[t] + offset);
+        for (unsigned i = 0; i < size; i++) {
             uint64_t value = atomic_load_explicit(&counters[i], memory_order_relaxed);
-            whole = !maxima ? whole + value : value > whole ? value : whole;
+            wholes[i] = !maxima ? wholes[i] + value : value > wholes[i] ? value : wholes[i];
         }
-        PyTuple_SET_ITEM(values, i, PyLong_FromUnsignedLongLong(whole));
     }
-    return values;
+    return PyBytes_FromStringAndSize((char *)wholes, (Py_ssize_t)(size * sizeof *wholes));
 }
 
 static PyObject *plane_counters(Plane *self, PyObject *Py_UNUSED(ignored))
@@ -276,7 +277,7 @@ static PyObject *plane_counters(Plane *self, PyObject *Py_UNUSED(ignored))
 }
 
 static PyMethodDef plane_methods[] = {
-    {"start", (PyCFunction)plane_start, METH_NOARGS, "Start every thread."},
+    {"start", (PyCFunction)plane_start, METH_NOARGS, "Start every thread; for good stopped when that fails."},
     {"hurry", (PyCFunction)plane_hurry, METH_NOARGS,
      "Ask for real-time priority for every started thread; whether the system allows it."},
     {"stop", (PyCFunction)plane_stop, METH_NOARGS, "Stop every thread for good, and wait for it."},
@@ -299,7 +300,7 @@ static PyMethodDef plane_methods[] = {
      "control(thread, most) -> [(port, name, datagram, arrival)]: what is not RTP, oldest first."},
     {"gaps", (PyCFunction)plane_gaps, METH_O,
      "gaps(thread) -> [number]: the sources that left out a sequence number."},
-    {"counters", (PyCFunction)plane_counters, METH_NOARGS, "Over all threads."},
+    {"counters", (PyCFunction)plane_counters, METH_NOARGS, "Over all threads: each as bytes, numbers of 64 bits."},
     {NULL, NULL, 0, NULL},
 };
 

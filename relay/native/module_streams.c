@@ -106,10 +106,8 @@ static PyObject *source_missing_method(Source *self, PyObject *Py_UNUSED(ignored
 {
     struct missing missing;
     WITHOUT_GIL(missing = source_missing(&self->source, self->plane->threads));
-    PyObject *list = PyList_New(missing.count);
-    for (unsigned i = 0; list && i < missing.count; i++)
-        PyList_SET_ITEM(list, i, PyLong_FromUnsignedLong(missing.sequences[i]));
-    return Py_BuildValue("NN", build_ssrc(missing.has_ssrc, missing.ssrc), list);
+    return Py_BuildValue("Ny#", build_ssrc(missing.has_ssrc, missing.ssrc), missing.sequences,
+                         (Py_ssize_t)(missing.count * sizeof *missing.sequences));
 }
 
 static PyMethodDef source_methods[] = {
@@ -122,7 +120,8 @@ static PyMethodDef source_methods[] = {
      "(packets, payload_bytes, lost_before, gaps, level_energy, level_count, voice_count, received, base,"
      " highest, jitter, ssrc or None, recovered)"},
     {"missing", (PyCFunction)source_missing_method, METH_NOARGS,
-     "missing() -> (ssrc or None, [sequence]): of the latest, those that have not come, oldest first."},
+     "missing() -> (ssrc or None, bytes): of the latest sequence numbers, each of 16 bits, those that have"
+     " not come, oldest first."},
     {NULL, NULL, 0, NULL},
 };
 

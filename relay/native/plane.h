@@ -257,6 +257,7 @@ struct thread {
     struct port *ports[MAX_PORTS];
     unsigned port_count;
     pthread_t handle;
+    pid_t process; /* that it was started in */
     pthread_mutex_t mutex;
     atomic_uint editors;
     atomic_bool stopping, running;

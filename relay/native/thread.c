@@ -58,15 +58,17 @@ void thread_close(struct thread *thread)
             close(*descriptors[i]);
         *descriptors[i] = -1;
     }
+    for (unsigned i = 0; i < thread->port_count; i++)
+        thread->ports[i]->descriptor = -1; /* its number is somebody else's once its owner closes it */
 }
 
 void thread_free(struct thread *thread)
 {
+    thread_close(thread);
     for (unsigned i = 0; i < thread->port_count; i++) {
         port_clear(thread->ports[i]);
         free(thread->ports[i]);
     }
-    thread_close(thread);
     free(thread->control);
     free(thread->inbox);
     pthread_mutex_destroy(&thread->mutex);
@@ -324,6 +326,7 @@ static void *run(void *argument)
 bool thread_start(struct thread *thread)
 {
     int error = pthread_create(&thread->handle, NULL, run, thread);
+    thread->process = getpid();
     atomic_store(&thread->running, error == 0);
     errno = error;
     return error == 0;
@@ -337,8 +340,8 @@ bool thread_hurry(struct thread *thread)
 
 void thread_stop(struct thread *thread)
 {
-    if (!atomic_exchange(&thread->running, false))
-        return;
+    if (!atomic_exchange(&thread->running, false) || thread->process != getpid())
+        return; /* in a fork, which has the object and not the thread */
     atomic_store(&thread->stopping, true);
     eventfd_write(thread->wake, 1);
     pthread_join(thread->handle, NULL);

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
 from collections.abc import Callable
 
@@ -24,9 +26,11 @@ from .media import (
     VOICE,
     Studio,
     contiguous,
+    descriptor_of,
     frame,
     heard,
     open_studio,
+    until,
 )
 
 # Counters.
@@ -189,6 +193,46 @@ async def test_closed_it_leaves_its_ports_and_does_nothing(
         other = implementation(lambda path, datagram, arrival: None)
         assert other.open(address) == address
         other.close()
+
+
+async def test_closed_it_sends_nothing_by_what_has_its_descriptors_now(
+    implementation: Callable[[Control], MediaPlane],
+) -> None:
+    async with open_studio(implementation) as studio:
+        speaker = studio.speaker()
+        listener = studio.listener(speaker, nack=True)
+        speaker.say(frame(0))
+        await studio.settle()
+        descriptors = [descriptor_of(address) for address in studio.addresses.values()]
+        with (
+            socket.create_server((IPV4, 0)) as server,
+            socket.create_connection(server.getsockname()) as ours,
+            server.accept()[0] as theirs,
+        ):
+            studio.plane.close()
+            for descriptor in descriptors:
+                os.dup2(ours.fileno(), descriptor)
+            studio.plane.retransmit(listener.sink, [100])
+            for descriptor in descriptors:
+                os.close(descriptor)
+            theirs.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                theirs.recv(100)
+
+
+async def test_closed_it_can_be_opened_again(
+    implementation: Callable[[Control], MediaPlane],
+) -> None:
+    """As by whoever tries another port."""
+    came: list[bytes] = []
+    plane = implementation(lambda path, datagram, arrival: came.append(datagram))
+    for _ in range(2):
+        address = plane.open(Address(IPV4, 0))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.sendto(STUN, address)
+            await until(lambda: came == [STUN])
+        came.clear()
+        plane.close()
 
 
 @pytest.mark.parametrize(("busy", "taken"), [(0.0, 256), (0.04, 448), (10.0, 512)])

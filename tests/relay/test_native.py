@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import itertools
 import math
 import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -150,7 +151,7 @@ async def test_latency_is_the_worst_of_all_threads(studio: Studio) -> None:
             speaker.say(frame(index))
             await studio.settle()
     counters = studio.plane._plane.counters()  # type: ignore[attr-defined]
-    buckets, _, (maximum,) = counters[4:7]
+    buckets, _, (maximum,) = (memoryview(part).cast("Q") for part in counters[4:7])
     last = max(bucket for bucket, count in enumerate(buckets) if count)
     ratio = maximum * 1e-9 / SMALLEST
     assert last == (int(math.log2(ratio) * BUCKETS_PER_OCTAVE) if ratio > 1 else 0)
@@ -283,6 +284,91 @@ def test_without_standard_input_it_closes_all_that_it_opened() -> None:
         assert os.open(os.devnull, os.O_RDONLY) == 0
     """
     subprocess.run([sys.executable, "-c", code], stdin=subprocess.PIPE, check=True, timeout=60)
+
+
+def test_a_fork_ends_without_the_threads_that_it_does_not_have() -> None:
+    """A program's other processes hold objects of the plane, too, once it forks."""
+    code = """if True:
+        import os, sys
+        from tests.relay.test_native import new_plane
+        plane = new_plane(16)
+        plane.start()
+        child = os.fork()
+        if not child:
+            del plane
+            sys.exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        plane.stop()
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_threads_for_which_there_is_no_memory() -> None:
+    """None is left behind, and those who try again get all of them."""
+    code = """if True:
+        import asyncio, os, resource
+        from relay.address import Address
+        from relay.errors import AddressError
+        from relay.native import NativePlane
+
+        def threads():
+            return len(os.listdir("/proc/self/task"))
+
+        async def main():
+            plane = NativePlane(lambda path, datagram, arrival: None, 16)
+            before = resource.getrlimit(resource.RLIMIT_AS)
+            size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (size + (64 << 20), before[1]))
+            try:
+                plane.open(Address("127.0.0.1", 0))
+            except AddressError as error:
+                assert error.reason == "Resource temporarily unavailable", error
+            assert threads() == 1, threads()
+            resource.setrlimit(resource.RLIMIT_AS, before)
+            plane.open(Address("127.0.0.1", 0))
+            assert threads() == 17, threads()
+            plane.close()
+
+        asyncio.run(main())
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_python_objects_for_which_there_is_no_memory(plane: Any) -> None:
+    """Whichever it is that cannot be made, MemoryError is what is raised."""
+    testing = pytest.importorskip("_testcapi")
+    number = 1 << 40
+    source = _native.Source(plane, 0, 0, None, 0.0, True, number)
+    sink = _native.Sink(plane, 0, NAME, 0, None, 1, 0, 0, False, True)
+    for _ in range(1000):  # numbers that CPython does not have ready
+        plane.inject(0, NAME, STUN, 1.0)
+    calls: list[Callable[[], object]] = [
+        lambda: new_plane(1),
+        lambda: _native.Source(plane, 0, 0, None, 0.0, True, number),
+        lambda: _native.Sink(plane, 0, NAME, 0, None, 1, 0, 0),
+        lambda: _native.Stage(plane, 0, 1),
+        lambda: plane.settle(0, NAME, b"password", b"body", True),
+        lambda: plane.control(0, 8),
+        lambda: plane.gaps(0),
+        plane.counters,
+        source.counters,
+        source.levels,
+        source.missing,
+        sink.counters,
+        lambda: sink.retransmit([1, 1000]),
+    ]
+    for call in calls:
+        failed = 0
+        for nth in itertools.count():
+            testing.set_nomemory(nth, nth + 1)
+            try:
+                call()
+            except MemoryError:
+                failed += 1
+            finally:
+                testing.remove_mem_hooks()
+            if nth > 2 * failed + 20:
+                break
 
 
 def policies() -> dict[int, int]:

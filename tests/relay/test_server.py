@@ -21,7 +21,9 @@ from relay import (
     RelayConfig,
     TransportParameters,
 )
+from relay.address import Address
 from relay.native import AVAILABLE as NATIVE_AVAILABLE
+from relay.server import PlaneKind
 from tests.hosts import gather_only
 from tests.integration.light_peer import LightPeer
 
@@ -119,6 +121,21 @@ class TestStart:
         assert (caught.value.host, caught.value.port) == (host, port)
         assert (f"{host}:{port}" if family == 4 else f"[{host}]:{port}") in str(caught.value)
         assert relay.addresses == ()
+
+    @pytest.mark.parametrize("plane", [PlaneKind.PYTHON, PlaneKind.AUTO])
+    async def test_a_port_that_was_busy_at_first(self, plane: PlaneKind) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as busy:
+            busy.bind(("127.0.0.1", 0))
+            address = Address(*busy.getsockname())
+            config = RelayConfig(
+                media_hosts=(address.host,), media_port=address.port, media_plane=plane
+            )
+            relay = Relay(config)
+            with pytest.raises(AddressError, match="in use"):
+                await relay.start()
+        await relay.start()
+        assert relay.addresses == (address,)
+        await relay.close()
 
     async def test_nothing_stays_open_when_the_second_address_fails(self) -> None:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as busy:
