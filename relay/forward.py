@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from .faults import error_name
 from .levels import POWER
 from .parameters import OPUS_CLOCK_RATE, OPUS_PAYLOAD_TYPE, RED_PAYLOAD_TYPE
-from .red import RedPacket, parse_red, recovered, unwrap
+from .red import RedPacket, parse_red, recovered, trimmed, unwrap
 from .rtp import FIXED_HEADER_LENGTH, RtpError, plain
 from .sink import Sink
 from .source import Source
@@ -78,19 +78,20 @@ class Forwarder:
         mapped = timeline.map(sequence, timestamp, arrival)
         if mapped is None:
             return DropReason.RTP_STALE
-        opus: memoryview | bytes = packet
         if red is not None:
-            opus = unwrap(packet)
-            if mapped[0] - len(red.redundant) < timeline.floor:
+            older = len(red.redundant) - (mapped[0] - timeline.floor)
+            if older > 0:
                 # Listeners would hear what came before a pause, such as a mute, from what is behind it.
-                packet, payload, red = memoryview(opus), len(opus) - header, None
+                packet = memoryview(trimmed(packet, red, older))
+                payload = len(packet) - header
         if source.history is not None:
             dropped = source.keep(packet, payload, mapped, before)
             if dropped is not None:
                 return dropped
         if red is None:
-            self._fan_out(source, opus, payload, mapped)
+            self._fan_out(source, packet, payload, mapped)
         else:
+            opus = unwrap(packet)
             self._fan_out(source, packet, payload, mapped, red=True)
             self._fan_out(source, opus, len(opus) - header, mapped, red=False)
         return None

@@ -8,7 +8,7 @@
 Browsers write the frames of the packets right before, so block k from the end is that of the packet whose
 sequence number is smaller by k. The relay makes no RED of its own: it passes it to those listeners who
 know it, gives the others the primary block as a plain Opus packet, and gives them a redundant one in the
-place of a packet that never came.
+place of a packet that never came. Blocks from before a pause go to nobody.
 """
 
 from __future__ import annotations
@@ -80,6 +80,14 @@ def unwrap(packet: bytes | memoryview) -> bytes:
     assert red is not None
     second = OPUS_PAYLOAD_TYPE | packet[1] & _MARKER
     return bytes((packet[0], second)) + bytes(packet[2:header]) + bytes(packet[red.primary :])
+
+
+def trimmed(packet: bytes | memoryview, red: RedPacket, older: int) -> bytes:
+    """A RED packet in plain form without so many of its redundant blocks, the oldest."""
+    header = header_length(packet)
+    first, end = header + 4 * older, header + 4 * len(red.redundant) + 1
+    kept = red.redundant[older].start if older < len(red.redundant) else red.primary
+    return bytes(packet[:header]) + bytes(packet[first:end]) + bytes(packet[kept:])
 
 
 def recovered(packet: bytes | memoryview, block: Block) -> bytes:

@@ -20,7 +20,7 @@ MAX_SOURCES = 4
 oldest leaves when one more comes."""
 
 LATE_AFTER_RESTART = 1.0
-"""Seconds for which packets of the SSRC before are late ones, and no return to it."""
+"""Seconds for which packets of an SSRC that was left are late ones, and no return to it."""
 
 
 class Source:
@@ -28,7 +28,6 @@ class Source:
     sinks, when something needs it. gap_told: there is one, and nobody asked yet which it is."""
 
     __slots__ = (
-        "_began",
         "_context",
         "_left",
         "_lost_before",
@@ -63,8 +62,7 @@ class Source:
         self._context = SrtpContext.inbound(keys)
         self._ssrcs: list[int] = []
         self._lost_before = 0
-        self._left: int | None = None
-        self._began = 0.0
+        self._left: dict[int, float] = {}  # when each of them was left
         self.handle = self._context.handle
         self.ssrc: int | None = None
         self.reception = Reception(0)
@@ -101,20 +99,23 @@ class Source:
             return
         self._ssrcs.append(ssrc)
         if len(self._ssrcs) > MAX_SOURCES:
-            oldest = 1 if self._ssrcs[0] == self.ssrc else 0
-            self._context.forget(self._ssrcs.pop(oldest))
+            oldest = self._ssrcs.pop(1 if self._ssrcs[0] == self.ssrc else 0)
+            self._left.pop(oldest, None)
+            self._context.forget(oldest)
 
     def begin(self, ssrc: int, sequence: int, timestamp: int, now: float) -> None:
         """The publisher's sound comes under another SSRC from now on, or for the first time."""
         self._lost_before += self.reception.lost
         self.reception = Reception(sequence, self.reception.gaps)
         self.timeline.restart(timestamp, now)
-        self._left, self._began = self.ssrc, now
+        if self.ssrc is not None:
+            self._left[self.ssrc] = now
         self.ssrc = ssrc
 
     def is_late(self, ssrc: int, now: float) -> bool:
-        """Whether a packet under `ssrc` was overtaken by the first ones of the SSRC that came after."""
-        return ssrc == self._left and now - self._began < LATE_AFTER_RESTART
+        """Whether a packet under `ssrc` was overtaken by the first ones of an SSRC that came after."""
+        left = self._left.get(ssrc)
+        return left is not None and now - left < LATE_AFTER_RESTART
 
     def fan(self, udp: socket.socket, *, red: bool) -> Fan:
         """The fan of those sinks that are sent to by one of our sockets, and that take RED or do not."""

@@ -165,8 +165,7 @@ static enum drop_reason cut(struct thread *thread, struct source *source, struct
         return DROP_RTP_MALFORMED;
     if (in->is_red && !red_parse(data, in->header, in->length, &in->red))
         return DROP_RED_MALFORMED;
-    if (other_ssrc && source->has_left && in->ssrc == source->left &&
-        in->arrival - source->began < LATE_AFTER_RESTART)
+    if (other_ssrc && source_is_late(source, in->ssrc, in->arrival))
         return DROP_RTP_STALE;
     if (other_ssrc)
         source_begin(source, in->ssrc, in->sequence, in->timestamp, in->arrival);
@@ -213,8 +212,9 @@ static enum drop_reason place(struct thread *thread, struct source *source, cons
         return DROP_RTP_STALE;
     in->data[1] = (in->is_red ? RED_PAYLOAD_TYPE : PAYLOAD_TYPE) | marker;
     /* Listeners would hear what came before a pause, such as a mute, from the redundancy behind it. */
-    if (in->is_red && packet.sequence - in->red.count < timeline->floor)
-        red_strip(&packet, in->red.primary);
+    int64_t since = packet.sequence - timeline->floor; /* packets of this piece that were before it */
+    if (in->is_red && in->red.count > since)
+        red_trim(&packet, &in->red, in->red.count - (unsigned)since);
     return put_out(thread, source, &packet, before);
 }
 

@@ -38,7 +38,7 @@ enum {
     CONTROL_RESERVE = 256, /* of these, for who is connected: strangers keep nobody's consent from us, and */
     RESERVE_RATE = 100, /* so many a second for each of these, and */
     RESERVE_BURST = 32, /* so many at once: nor do they keep each other's */
-    LATE_AFTER_RESTART = 1, /* s for which packets of the SSRC before are late ones */
+    LATE_AFTER_RESTART = 1, /* s for which packets of an SSRC that was left are late ones */
     INBOX_RING = 1024,   /* plain packets from other threads; a power of two */
     GAP_RING = 256,      /* sources whose gaps the event loop does not know yet; a power of two */
     HISTORY_PACKETS = 128, /* of a publisher that are kept: relay/history.py */
@@ -139,10 +139,8 @@ struct source {
     struct history *history; /* of what went to its sinks; NULL as long as nothing needs it */
     bool has_ssrc;
     uint32_t ssrc;
-    uint32_t left; /* the SSRC before, while `began` is not long ago */
-    bool has_left;
-    double began;
     uint32_t ssrcs[MAX_SSRCS];
+    double left[MAX_SSRCS]; /* when each of them was left; -INFINITY: never */
     unsigned ssrc_count;
     uint64_t lost_before;
     struct reception reception;
@@ -332,6 +330,8 @@ struct missing {
 struct missing source_missing(struct source *source, struct thread **threads);
 /* An authentic packet of a source came under this SSRC; beyond MAX_SSRCS libsrtp forgets the oldest. */
 void source_admit(struct source *source, uint32_t ssrc, const struct srtp_api *srtp);
+/* Whether a packet under this SSRC was overtaken by the first ones of an SSRC that came after. */
+bool source_is_late(const struct source *source, uint32_t ssrc, double now);
 /* A source's sound comes under another SSRC from now on, or for the first time. */
 void source_begin(struct source *source, uint32_t ssrc, uint16_t sequence, uint32_t timestamp,
                   double now);
@@ -388,8 +388,8 @@ uint64_t gap_take(struct thread *thread);
 
 /* The blocks of the RED payload at data[start..end); false when it is none (relay/red.py: parse_red). */
 bool red_parse(const unsigned char *data, size_t start, size_t end, struct red *red);
-/* Leave out what is before a RED packet's primary block, in place: an Opus packet remains. */
-void red_strip(struct packet *packet, size_t primary);
+/* Leave out so many of a RED packet's redundant blocks, the oldest, in place; what `red` says holds no more. */
+void red_trim(struct packet *packet, const struct red *red, unsigned older);
 /* The Opus packet of a RED packet that was taken apart before, in a buffer that is as long as that. */
 void red_unwrap(const struct packet *packet, struct packet *opus, unsigned char *buffer);
 /* The Opus packet that a redundant block stands for: data, length and payload of it. */

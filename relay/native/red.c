@@ -29,14 +29,15 @@ bool red_parse(const unsigned char *data, size_t start, size_t end, struct red *
     return start < end;
 }
 
-void red_strip(struct packet *packet, size_t primary)
+void red_trim(struct packet *packet, const struct red *red, unsigned older)
 {
-    size_t header = packet->length - packet->payload, left_out = primary - header;
-    memmove(packet->data + left_out, packet->data, header);
-    packet->data += left_out;
-    packet->length -= left_out;
-    packet->payload -= left_out;
-    packet->data[1] = (unsigned char)(PAYLOAD_TYPE | (packet->data[1] & 0x80));
+    size_t header = packet->length - packet->payload, heads = 4 * (red->count - older) + 1;
+    size_t kept = older < red->count ? red->blocks[older].start : red->primary;
+    memmove(packet->data + kept - heads, packet->data + header + 4 * older, heads);
+    memmove(packet->data + kept - heads - header, packet->data, header);
+    packet->data += kept - heads - header;
+    packet->length -= kept - heads - header;
+    packet->payload -= kept - heads - header;
 }
 
 void red_unwrap(const struct packet *packet, struct packet *opus, unsigned char *buffer)
@@ -44,10 +45,14 @@ void red_unwrap(const struct packet *packet, struct packet *opus, unsigned char 
     struct red red;
     size_t header = packet->length - packet->payload;
     bool parsed = red_parse(packet->data, header, packet->length, &red); /* as it was before */
-    memcpy(buffer, packet->data, packet->length);
+    size_t primary = parsed ? red.primary : header;
+    memcpy(buffer, packet->data, header);
+    memcpy(buffer + header, packet->data + primary, packet->length - primary);
+    buffer[1] = (unsigned char)(PAYLOAD_TYPE | (buffer[1] & 0x80));
     *opus = *packet;
     opus->data = buffer;
-    red_strip(opus, parsed ? red.primary : header);
+    opus->length -= primary - header;
+    opus->payload -= primary - header;
 }
 
 void red_restore(const unsigned char *data, const struct red_block *block, struct packet *opus,

@@ -2,6 +2,7 @@
 
 #include "plane.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,11 +149,21 @@ void source_admit(struct source *source, uint32_t ssrc, const struct srtp_api *s
     if (source->ssrc_count == MAX_SSRCS) {
         unsigned oldest = source->ssrcs[0] == source->ssrc ? 1 : 0; /* never the one in use */
         srtp->remove_stream(source->srtp, htonl(source->ssrcs[oldest]));
-        memmove(source->ssrcs + oldest, source->ssrcs + oldest + 1,
-                (MAX_SSRCS - 1 - oldest) * sizeof *source->ssrcs);
+        size_t newer = MAX_SSRCS - 1 - oldest;
+        memmove(source->ssrcs + oldest, source->ssrcs + oldest + 1, newer * sizeof *source->ssrcs);
+        memmove(source->left + oldest, source->left + oldest + 1, newer * sizeof *source->left);
         source->ssrc_count--;
     }
+    source->left[source->ssrc_count] = -INFINITY;
     source->ssrcs[source->ssrc_count++] = ssrc;
+}
+
+bool source_is_late(const struct source *source, uint32_t ssrc, double now)
+{
+    for (unsigned i = 0; i < source->ssrc_count; i++)
+        if (source->ssrcs[i] == ssrc)
+            return now - source->left[i] < LATE_AFTER_RESTART;
+    return false;
 }
 
 void source_begin(struct source *source, uint32_t ssrc, uint16_t sequence, uint32_t timestamp,
@@ -162,9 +173,9 @@ void source_begin(struct source *source, uint32_t ssrc, uint16_t sequence, uint3
     source->reception =
         (struct reception){.base = sequence, .highest = sequence, .gaps = source->reception.gaps};
     timeline_restart(&source->timeline, timestamp, now);
-    source->left = source->ssrc;
-    source->has_left = source->has_ssrc;
-    source->began = now;
+    for (unsigned i = 0; i < source->ssrc_count; i++)
+        if (source->has_ssrc && source->ssrcs[i] == source->ssrc)
+            source->left[i] = now;
     source->ssrc = ssrc;
     source->has_ssrc = true;
 }

@@ -10,7 +10,6 @@ from relay.stats import DropReason
 from .media import (
     AUDIO_LEVEL,
     FRAME,
-    OPUS,
     RED,
     VOICE,
     Listener,
@@ -149,10 +148,33 @@ async def test_redundancy_does_not_tell_what_was_said_while_muted(studio: Studio
     assert studio.plane.retransmit(red.sink, [101, 102]) == 2
     assert await arrived(red, 2) == protected[1:3]
     packets = [red.unprotected(datagram) for datagram in protected]
-    assert [packet[1] for packet in packets] == [RED | 0x80, OPUS | 0x80, OPUS, RED]
-    expected = [red_frame(0, 0)[12:], b"3", b"4", red_frame(5, 2)[12:]]
+    assert [packet[1] for packet in packets] == [RED | 0x80, RED | 0x80, RED, RED]
+    expected = [red_frame(*numbers)[12:] for numbers in ((0, 0), (3, 0), (4, 1), (5, 2))]
     assert [packet[12:] for packet in packets] == expected
-    assert red.sink.counters().payload_bytes == sum(map(len, [*expected, b"3", b"4"]))
+    assert red.sink.counters().payload_bytes == sum(map(len, [*expected, *expected[1:3]]))
+
+
+@pytest.mark.parametrize("redundancy", [2, 3, 4])
+async def test_what_was_lost_right_behind_a_pause_is_in_what_follows(
+    studio: Studio, redundancy: int
+) -> None:
+    """Only those blocks are left out that hold what was said before."""
+    speaker = studio.speaker(red=True)
+    plain, red = studio.listener(speaker), studio.listener(speaker, red=True, nack=True)
+    speaker.say(red_frame(0, 0))
+    await studio.settle()
+    speaker.source.muted = True
+    speaker.say(*(red_frame(index, 1) for index in range(1, 6)))
+    await studio.settle()
+    speaker.source.muted = False
+    speaker.say(*(red_frame(index, redundancy) for index in (6, 8)))
+    await studio.settle()
+    assert heard(plain) == contiguous(0) + contiguous(6, 7, 8, first=101, marked=6)
+    protected = red.arrived()
+    payloads = [red.unprotected(datagram)[12:] for datagram in protected]
+    assert payloads == [red_frame(*numbers)[12:] for numbers in ((0, 0), (6, 0), (8, 2))]
+    assert studio.plane.retransmit(red.sink, [101, 103]) == 2
+    assert await arrived(red, 2) == protected[1:]
 
 
 async def test_who_comes_later_hears_nothing_from_before(studio: Studio) -> None:

@@ -87,6 +87,20 @@ async def test_a_packet_that_a_restart_overtook_is_late(studio: Studio) -> None:
     assert studio.drops == {DropReason.RTP_STALE: 1}
 
 
+async def test_so_is_one_that_two_restarts_overtook(studio: Studio) -> None:
+    """Were it a return to the first SSRC, the newest one's packets would be late ones for a second."""
+    speaker = studio.speaker()
+    listener = studio.listener(speaker)
+    overtaken = speaker.protected(frame(1))
+    speaker.say(frame(0), frame(3, ssrc=VOICE + 1), frame(7, ssrc=VOICE + 2))
+    speaker.send(overtaken)
+    speaker.say(frame(8, ssrc=VOICE + 2))
+    await studio.settle()
+    expected = contiguous(0) + contiguous(3, first=101, marked=3)
+    assert heard(listener, 3, 7) == expected + contiguous(7, 8, first=102, marked=7)
+    assert studio.drops == {DropReason.RTP_STALE: 1}
+
+
 async def test_a_return_to_the_ssrc_before_is_a_restart(studio: Studio) -> None:
     speaker = studio.speaker()
     listener = studio.listener(speaker)

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.red import MAX_REDUNDANT_BLOCKS, parse_red, recovered, unwrap
+from relay.red import MAX_REDUNDANT_BLOCKS, parse_red, recovered, trimmed, unwrap
 from relay.rtp import RtpPacket, build_rtp
 
 from .media import OPUS, red_payload, wire
+
+LEVEL = (1, b"\x9e")
 
 blocks = st.lists(
     st.tuples(st.integers(0, (1 << 14) - 1), st.binary(max_size=40)), max_size=MAX_REDUNDANT_BLOCKS
@@ -27,6 +29,20 @@ def test_blocks_lie_where_they_were_written(
     assert red is not None
     assert [(b.timestamp_offset, data[b.start : b.end]) for b in red.redundant] == redundant
     assert data[red.primary :] == primary
+
+
+@given(blocks, st.binary(min_size=1, max_size=40), st.data())
+def test_the_oldest_blocks_are_left_out(
+    redundant: list[tuple[int, bytes]], primary: bytes, data: st.DataObject
+) -> None:
+    older = data.draw(st.integers(0, len(redundant)))
+    packet, expected = (
+        build_rtp(RtpPacket(63, 7, 480, 1, red_payload(primary, *kept), True, (), (LEVEL,)))
+        for kept in (redundant, redundant[older:])
+    )
+    red = parse_red(packet, 20, len(packet))
+    assert red is not None
+    assert trimmed(packet, red, older) == expected
 
 
 @given(st.binary(max_size=60), st.integers(0, 10))
@@ -60,14 +76,14 @@ def test_what_is_no_red(payload: str) -> None:
 
 def test_header_and_level_stay_when_it_is_unwrapped() -> None:
     packet = build_rtp(
-        RtpPacket(63, 7, 480, 1, red_payload(b"new", (960, b"old")), True, (), ((1, b"\x9e"),))
+        RtpPacket(63, 7, 480, 1, red_payload(b"new", (960, b"old")), True, (), (LEVEL,))
     )
     assert unwrap(packet) == wire(7, 480, 1, b"new", marker=True, level=0x9E)
 
 
 def test_a_redundant_block_becomes_a_packet() -> None:
     packet = build_rtp(
-        RtpPacket(63, 7, 480, 1, red_payload(b"new", (960, b"old")), True, (), ((1, b"\x9e"),))
+        RtpPacket(63, 7, 480, 1, red_payload(b"new", (960, b"old")), True, (), (LEVEL,))
     )
     red = parse_red(packet, 20, len(packet))
     assert red is not None

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from relay.red import MAX_REDUNDANT_BLOCKS, header_length, is_red, parse_red, recovered, unwrap
+from relay.red import (
+    MAX_REDUNDANT_BLOCKS,
+    header_length,
+    is_red,
+    parse_red,
+    recovered,
+    trimmed,
+    unwrap,
+)
 from relay.rtp import FIXED_HEADER_LENGTH, parse_rtp, plain
 from tests.fuzz.target import Target, require
 
@@ -35,6 +43,8 @@ def run(data: bytes) -> None:
     require(plain(opus) == opus and len(opus) < len(packet), "what is left is plain, and shorter")
     require(parse_rtp(opus).payload == packet[red.primary :], "it is the primary block")
     require(opus[1] == 111, "it is Opus")
+    for older in range(len(red.redundant) + 1):
+        require(unwrap(trimmed(packet, red, older)) == opus, "the primary stays whatever goes")
 
 
 def seeds() -> list[bytes]:
