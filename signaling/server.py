@@ -27,7 +27,7 @@ from signaling.refusals import Refusal, Refusals
 from signaling.rooms import Rooms
 from signaling.session import Session
 from signaling.site import METHODS, Page, Site, refusal_page
-from signaling.sockets import Socket, response, secured
+from signaling.sockets import REQUEST_TIMEOUT, Socket, response, secured
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +115,7 @@ class SignalingServer:
                 max_size=MAX_FRAME_SIZE,
                 ping_interval=PING_INTERVAL,
                 ping_timeout=PING_TIMEOUT,
+                open_timeout=REQUEST_TIMEOUT,
                 close_timeout=CLOSE_TIMEOUT,
                 create_connection=cast(type[ServerConnection], self._create_connection),
             )

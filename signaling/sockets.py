@@ -3,7 +3,8 @@ websockets.
 
     connection_made    counted by the gate, or refused: before TLS, before a byte is read
     (TLS)              whoever takes too long for it goes
-    data_received      the request; then frames, a piece at a time, for as long as not too many come
+    data_received      the request, neither for too long nor too large; then frames, a piece at a time, for
+                       as long as not too many come
 
 What a frame means is for `session.py`, which limits messages. But the library answers pings by itself, and
 takes pongs and the parts of a message one by one, some 10 µs each: who sends nothing else says nothing that
@@ -28,8 +29,16 @@ from signaling.refusals import Refusal
 from signaling.session import CANDIDATE_COST, MAX_DEBT, MESSAGE_BURST, MESSAGE_RATE, REFUSED_RATE
 from signaling.site import SECURITY_HEADERS, Page, refusal_page
 
-TLS_TIMEOUT = 10
-"""Seconds that TLS may take to be agreed on; as much as a request has."""
+REQUEST_TIMEOUT = 30
+"""Seconds until a request must have come whole. Where a fifth of all packets is lost, TCP needs more than
+ten for one request in a few hundred, and a page is some forty of them. nginx gives 60."""
+
+MAX_REQUEST_SIZE = 32 * 1024
+"""Bytes of a request that has not come whole, as in nginx. A browser's has two KiB; the library would keep
+a MiB."""
+
+TLS_TIMEOUT = REQUEST_TIMEOUT
+"""Seconds that TLS may take to be agreed on."""
 
 TLS_BUFFER = 16 * 1024
 """Bytes that a TLS connection reads into, a record (RFC 8446 §5.1). asyncio would keep 256 KiB for each,
@@ -72,6 +81,7 @@ class Socket(ServerConnection):
         self.arrival: Arrival | None = None
         self.flooded: asyncio.Future[None] = self.loop.create_future()
         self._frames = TokenBucket(FRAME_RATE, FRAME_BURST, self.loop.time())
+        self._asked = 0
         self._tail = b""
         self._held = b""
 
@@ -115,6 +125,10 @@ class Socket(ServerConnection):
             return
         found = (self._tail + data).find(_HEAD_END)
         if found < 0:
+            self._asked += len(data)
+            if self._asked > MAX_REQUEST_SIZE:
+                self.transport.abort()
+                return
             self._tail = (self._tail + data)[1 - len(_HEAD_END) :]
             super().data_received(data)
             return

@@ -275,13 +275,23 @@ async def test_shutdown_does_not_wait_for_sockets_that_ask_for_nothing() -> None
         begun.write(b"GET /ws HTTP/1.1\r\n")
         await _get(service, "GET /healthz HTTP/1.1")  # the two were accepted before
 
-        async with asyncio.timeout(5):  # a request may take ten seconds while nobody is in a hurry
+        async with asyncio.timeout(5):  # a request may take long while nobody is in a hurry
             await service.server.close()
 
         for writer in (silent, begun):
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
+
+
+async def test_a_request_that_does_not_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "REQUEST_TIMEOUT", 0.1)
+    async with running() as service:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.server.port)
+        writer.write(b"GET / HTTP/1.1\r\n")
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
 
 
 async def test_closing_what_never_started_is_fine() -> None:
