@@ -22,6 +22,7 @@ from typing import Any, cast
 
 from websockets import Frame, Headers, Opcode, Request, Response, State
 from websockets.asyncio.server import ServerConnection
+from websockets.frames import DATA_OPCODES
 
 from signaling.gate import RETRY_AFTER, STATUS, Arrival, Gate
 from signaling.ratelimit import TokenBucket
@@ -57,6 +58,15 @@ PART_COST = 1 / CANDIDATE_COST
 REFUSED_PART_COST = FRAME_RATE / REFUSED_RATE
 """The same for one that the address may not send."""
 
+MAX_PARTS = 256
+"""Of one message. Each is kept until the last one is there, in some 400 bytes beside its own."""
+
+MAX_UNREAD = 256 * 1024
+"""Bytes that may wait for who sends pings and does not read: nobody waits for pongs to be written."""
+
+MAX_IGNORED = 64 * 1024
+"""Bytes that are read of who goes on after the end: as much as may have been on its way."""
+
 _HEAD_END = b"\r\n\r\n"
 """What a request ends by; the library knows no other end, and no body."""
 
@@ -65,6 +75,9 @@ class Socket(ServerConnection):
     """The library's own connection, behind the gate. tls: to be agreed on first, None for none. arrival:
     None for one that was refused. flooded: done when more frames came than may; nothing is read from then
     on.
+
+    Who was sent the end of everything, be it an answer or a close frame, has to close the TCP connection.
+    The library by itself would wait for that for up to 45 s, and read all that comes meanwhile.
 
     Nothing is read between a request and its answer. The library takes what follows a request for
     frames at once, and the end of the stream for their end; if they are wrong, as any byte too many is, it
@@ -84,6 +97,9 @@ class Socket(ServerConnection):
         self._asked = 0
         self._tail = b""
         self._held = b""
+        self._parts = 0
+        self._ignored = 0
+        self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self.arrival is not None:
@@ -107,6 +123,8 @@ class Socket(ServerConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._tls is None:
             self.tcp_lost()
+        if self._patience is not None:
+            self._patience.cancel()
         super().connection_lost(exc)
 
     def tcp_lost(self) -> None:
@@ -120,9 +138,14 @@ class Socket(ServerConnection):
             self._tcp.abort()
 
     def data_received(self, data: bytes) -> None:
-        if self.request is not None:
+        if self.protocol.eof_sent:
+            self._ignore(len(data))
+        elif self.request is not None:
             self._take_apart(data)
-            return
+        else:
+            self._read_request(data)
+
+    def _read_request(self, data: bytes) -> None:
         found = (self._tail + data).find(_HEAD_END)
         if found < 0:
             self._asked += len(data)
@@ -151,7 +174,22 @@ class Socket(ServerConnection):
                 # What is left of it goes nowhere: the socket is being closed.
                 self.transport.pause_reading()
                 return
+            if self.protocol.eof_sent:
+                self._ignore(len(data) - begin)
+                return
             super().data_received(data[begin : begin + PIECE])
+
+    def send_data(self) -> None:
+        super().send_data()
+        ended = self.protocol.eof_sent and self.state is State.CLOSING
+        if ended and self._patience is None and self.close_timeout is not None:
+            self._patience = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    def _ignore(self, size: int) -> None:
+        """Drop what came after the end."""
+        self._ignored += size
+        if self._ignored > MAX_IGNORED:
+            self.transport.pause_reading()
 
     def process_event(self, event: Frame | Request | Response) -> None:
         super().process_event(event)
@@ -160,10 +198,16 @@ class Socket(ServerConnection):
 
     def _may_come(self, frame: Frame) -> bool:
         now = self.loop.time()
-        if frame.fin and frame.opcode in (Opcode.TEXT, Opcode.BINARY):
-            return self._frames.take(now)  # the session asks whether the address may send that
+        if frame.opcode in DATA_OPCODES:
+            self._parts = 0 if frame.fin else self._parts + 1
+            if frame.fin and frame.opcode is not Opcode.CONT:
+                return self._frames.take(now)  # the session asks whether the address may send that
         allowed = self.arrival is not None and self._gate.visitor(self.arrival).may_send(now)
-        return self._frames.take(now, PART_COST if allowed else REFUSED_PART_COST)
+        return (
+            self._frames.take(now, PART_COST if allowed else REFUSED_PART_COST)
+            and self._parts <= MAX_PARTS
+            and self.transport.get_write_buffer_size() <= MAX_UNREAD
+        )
 
 
 class _Tls(SSLProtocol):

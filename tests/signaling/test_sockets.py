@@ -15,7 +15,7 @@ from signaling import server, sockets
 from signaling.gate import Gate
 from signaling.limits import Addresses, AddressLimits
 from signaling.refusals import Refusal, Refusals
-from signaling.sockets import FRAME_BURST, PART_COST
+from signaling.sockets import FRAME_BURST, MAX_PARTS, PART_COST
 from tests.signaling.certificates import write_certificate
 from tests.signaling.sockets import Service, client, running, until
 
@@ -23,14 +23,17 @@ HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
-TEXT, PING, PONG = 1, 9, 10
+CONT, TEXT, CLOSE, PING, PONG = 0, 1, 8, 9, 10
+MUCH = 50_000_000
+"""Bytes; more than the system takes from one end and keeps for the other."""
+
 PARTS = int(FRAME_BURST / PART_COST)
 """Pings, pongs and fragments that may come at once."""
 
 
-def _frame(opcode: int, data: bytes = b"") -> bytes:
+def _frame(opcode: int, data: bytes = b"", fin: bool = True) -> bytes:
     """A frame that is masked by zeros."""
-    return bytes((0x80 | opcode, 0x80 | len(data), 0, 0, 0, 0)) + data
+    return bytes((fin << 7 | opcode, 0x80 | len(data), 0, 0, 0, 0)) + data
 
 
 @contextlib.asynccontextmanager
@@ -133,6 +136,82 @@ async def test_pings_count_for_the_address_over_all_its_sockets() -> None:
             assert b"messages kept coming too fast" in await other.read()
     assert guarded.refusals[Refusal.SOCKET_FLOOD] == 1
     assert guarded.refusals[Refusal.ADDRESS_MESSAGES] > 0
+
+
+async def test_a_message_may_have_so_many_parts_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sockets, "FRAME_BURST", 1e9)  # as if they came slowly
+    guarded = _Guarded()
+    first, part = _frame(TEXT, b"{", fin=False), _frame(CONT, fin=False)
+    async with guarded.serving() as service, _socket(service) as (reader, writer):
+        writer.write(first + part * (MAX_PARTS - 1) + _frame(CONT, b"}"))
+        assert b"bad_message" in await reader.readuntil(b"}")
+        writer.write(first + part * MAX_PARTS)
+        assert b"messages kept coming too fast" in await reader.read()
+    assert guarded.refusals.as_dict() == {"socket_flood": 1}
+
+
+async def test_who_pings_and_does_not_read_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "FRAME_BURST", 1e9)  # likewise
+    guarded = _Guarded(AddressLimits(message_rate=0))
+    async with guarded.serving() as service, _socket(service) as (_, writer):
+        await _flood(writer, _frame(PING, b"x" * 125) * 1000)
+        await until(lambda: guarded.gate.sockets == 0)
+    assert guarded.refusals.as_dict() == {"socket_flood": 1}
+
+
+# After the end.
+
+ENDS = {
+    "a close frame": (_frame(CLOSE, b"\x03\xe8"), b"\x88\x02\x03\xe8"),
+    "a frame that is wrong": (_frame(11), b"\x88\x10\x03\xeainvalid opcode"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_who_was_told_the_end_and_stays_is_waited_for_no_longer_than_that(end: str) -> None:
+    frame, answer = ENDS[end]
+    guarded = _Guarded()
+    async with (
+        guarded.serving() as service,
+        client(service) as bob,
+        _socket(service) as (reader, writer),
+    ):
+        await bob.join(name="Bob")
+        writer.write(_frame(TEXT, b'{"type":"join_room","room":"room","name":"Eve"}'))
+        await bob.wait_for(type="participant_joined")
+        await reader.readuntil(b"resume_token")
+        writer.write(frame)
+        assert answer in await reader.read()
+        await until(lambda: guarded.gate.sockets == 1)
+        await bob.wait_for(type="participant_left")
+
+
+@pytest.mark.parametrize(
+    "end", [_frame(CLOSE), _frame(11), None], ids=["close", "wrong frame", "page"]
+)
+async def test_what_comes_after_the_end_is_hardly_read(
+    end: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CLOSE_TIMEOUT", 3)
+    guarded = _Guarded()
+    async with guarded.serving() as service:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.server.port)
+        if end is None:
+            writer.write(b"POST /healthz HTTP/1.1\r\n\r\n")
+        else:
+            writer.write(HANDSHAKE + end)
+        await reader.read()
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                while sent < MUCH:
+                    writer.write(b"x" * 100_000)
+                    await writer.drain()
+                    sent += 100_000
+        writer.transport.abort()
+    assert sent < MUCH
 
 
 # Requests.

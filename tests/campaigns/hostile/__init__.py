@@ -6,6 +6,7 @@ newcomers    who come meanwhile, and how long it takes them
 strangers    datagrams from whoever can reach the UDP port
 insiders     a participant with keys who sends what it should not
 visitors     WebSocket and TCP connections that misbehave
+frames       WebSockets of which every byte is the attacker's
 handshakes   connections that are begun and never finished
 campaign     one attack after the other, and what came of each
 """

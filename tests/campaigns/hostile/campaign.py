@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks import cpu
 from tests.browser.server import RelayServer
 
-from . import handshakes, insiders, strangers, visitors
+from . import frames, handshakes, insiders, strangers, visitors
 from .bystanders import Facts
 from .crowd import Report
 from .field import Field
@@ -34,6 +34,7 @@ ATTACKS: dict[str, Callable[[Field], Awaitable[None]]] = {
     "a victim's candidates": insiders.candidates,
     "messages out of order": visitors.messages_out_of_order,
     "message floods": visitors.message_floods,
+    "frames of every kind": frames.frames,
     "sockets": visitors.sockets,
     "half-open ICE": handshakes.without_ice,
     "half-open DTLS": handshakes.without_dtls,
@@ -64,8 +65,11 @@ DROPPED_AS = {
     "authentic, odd media": "srtp_replayed",
     "authentic, odd reports": "rtcp_malformed",
     "authentic checks": "rate_limited",
+    "message floods": "socket_messages",
+    "frames of every kind": "socket_flood",
 }
-"""A reason that must be among those that an attack's datagrams were dropped for, or it was none."""
+"""A reason that must be among those that an attack's datagrams were dropped or its messages refused for, or
+it was none."""
 
 CALM = 8.0
 """Seconds at most before and after the attacks."""
@@ -81,10 +85,10 @@ _FAULTS = re.compile(r"Traceback|\bERROR\b|\bCRITICAL\b|Warning: (?!without)|Err
 @dataclass
 class Result:
     """What one attack did. name: its key in `ATTACKS`, or a calm's; attack: the same, with its round. did:
-    by the attackers; drops: by reason; cpu: seconds of the server's for each second; resident: its memory
-    at the end, in bytes; descriptors: open then; health: seconds until its page answered then; tables:
-    entries then, by the table's name; faults: what attackers saw that must not be; report: what people
-    heard."""
+    by the attackers; drops: by reason, with what was refused; cpu: seconds of the server's for each second;
+    resident: its memory at the end, in bytes; descriptors: open then; health: seconds until its page
+    answered then; tables: entries then, by the table's name; faults: what attackers saw that must not be;
+    report: what people heard."""
 
     name: str
     attack: str
@@ -116,7 +120,11 @@ class Campaign:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.write_bytes(b"")
         self.server = RelayServer(
-            self.log, f"--media-plane={plane}", "--max-rooms=100000", *options
+            self.log,
+            f"--media-plane={plane}",
+            "--max-rooms=100000",
+            f"--history={self.log.with_suffix('.db')}",
+            *options,
         )
         self.results: list[Result] = []
         self._seconds, self._rate, self._many = seconds, rate, many
@@ -219,16 +227,16 @@ class Campaign:
         answered = asyncio.get_running_loop().time() - asked
         if name == _AFTER:
             after = await self._settle(self.results[0].tables)
-        drops = {
-            reason: count - before["drops"].get(reason, 0)
-            for reason, count in after["drops"].items()
-            if count > before["drops"].get(reason, 0)
+        dropped = {
+            reason: count - before[kind].get(reason, 0)
+            for kind in ("drops", "refusals")
+            for reason, count in after[kind].items()
         }
         return Result(
             name,
             label,
             dict(where.sent),
-            drops,
+            {reason: count for reason, count in dropped.items() if count},
             share,
             cpu.resident_bytes(pid),
             len(os.listdir(f"/proc/{pid}/fd")),
