@@ -204,7 +204,6 @@ def _admit(source: Source, cut: _Cut, arrival: float) -> DropReason | None:
     source.packets += 1
     source.payload_bytes += len(packet) - header
     if source.muted:
-        source.timeline.cut()
         source.leave()
         return DropReason.RTP_MUTED
     level = None

@@ -24,13 +24,14 @@ LATE_AFTER_RESTART = 1.0
 
 
 class Source:
-    """What one publisher sends. muted: while true its packets are dropped. history: of what went to its
-    sinks, when something needs it. gap_told: there is one, and nobody asked yet which it is."""
+    """What one publisher sends. history: of what went to its sinks, when something needs it. gap_told:
+    there is one, and nobody asked yet which it is."""
 
     __slots__ = (
         "_context",
         "_left",
         "_lost_before",
+        "_muted",
         "_ssrcs",
         "contender",
         "fans",
@@ -39,7 +40,6 @@ class Source:
         "history",
         "level_count",
         "level_energy",
-        "muted",
         "on_gap",
         "packets",
         "payload_bytes",
@@ -73,13 +73,25 @@ class Source:
         self.gap_told = False
         self.history = History() if red or on_gap is not None else None
         self.recovered = 0
-        self.muted = False
+        self._muted = False
         self.contender: Contender | None = None
         self.packets = 0
         self.payload_bytes = 0
         self.level_energy = 0
         self.level_count = 0
         self.voice_count = 0
+
+    @property
+    def muted(self) -> bool:
+        """While true its packets are dropped."""
+        return self._muted
+
+    @muted.setter
+    def muted(self, muted: bool) -> None:
+        # At once, not at the next packet: all that is sent meanwhile may be lost, and come later.
+        self._muted = muted
+        if muted:
+            self.timeline.cut()
 
     def enter(self, stage: AnyStage) -> None:
         """Be forwarded only while it has a seat there."""

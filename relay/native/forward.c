@@ -178,8 +178,7 @@ static enum drop_reason admit(struct source *source, const struct incoming *in)
     reception_take(&source->reception, in->sequence, in->timestamp, in->arrival);
     source->packets++;
     source->payload_bytes += in->length - in->header;
-    if (atomic_load_explicit(&source->muted, memory_order_relaxed)) {
-        source->timeline.joined = false;
+    if (source->muted) {
         if (source->contender.stage)
             stage_leave(&source->contender);
         return DROP_RTP_MUTED;

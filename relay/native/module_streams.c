@@ -47,12 +47,12 @@ static void source_dealloc(Source *self)
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
-static PyObject *source_mute(Source *self, PyObject *arguments)
+static PyObject *source_mute_method(Source *self, PyObject *arguments)
 {
     int muted;
     if (!PyArg_ParseTuple(arguments, "p", &muted))
         return NULL;
-    atomic_store(&self->source.muted, muted);
+    WITH_MUTEX(self->plane->threads[self->source.home], source_mute(&self->source, muted));
     Py_RETURN_NONE;
 }
 
@@ -111,7 +111,7 @@ static PyObject *source_missing_method(Source *self, PyObject *Py_UNUSED(ignored
 }
 
 static PyMethodDef source_methods[] = {
-    {"mute", (PyCFunction)source_mute, METH_VARARGS, "mute(bool): while true, drop what comes."},
+    {"mute", (PyCFunction)source_mute_method, METH_VARARGS, "mute(bool): while true, drop what comes."},
     {"enter", (PyCFunction)source_enter, METH_VARARGS,
      "enter(stage): be forwarded only while it has a seat there."},
     {"leave", (PyCFunction)source_leave, METH_NOARGS, "Give the seat back, if there is one."},

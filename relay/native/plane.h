@@ -132,7 +132,7 @@ struct stage { /* belongs to one thread, as its sources do */
 struct source {
     void *srtp;
     unsigned home; /* index of its thread */
-    atomic_bool muted;
+    bool muted;
     bool red, nack;  /* it may send RED; it sends lost packets again when asked */
     bool gap_told;   /* there is a gap, and nobody asked yet which it is */
     uint64_t number; /* for whoever made it, to be told of gaps */
@@ -330,6 +330,8 @@ struct missing {
 struct missing source_missing(struct source *source, struct thread **threads);
 /* An authentic packet of a source came under this SSRC; beyond MAX_SSRCS libsrtp forgets the oldest. */
 void source_admit(struct source *source, uint32_t ssrc, const struct srtp_api *srtp);
+/* The caller has locked the source's thread. */
+void source_mute(struct source *source, bool muted);
 /* Whether a packet under this SSRC was overtaken by the first ones of an SSRC that came after. */
 bool source_is_late(const struct source *source, uint32_t ssrc, double now);
 /* A source's sound comes under another SSRC from now on, or for the first time. */

@@ -158,6 +158,13 @@ void source_admit(struct source *source, uint32_t ssrc, const struct srtp_api *s
     source->ssrcs[source->ssrc_count++] = ssrc;
 }
 
+void source_mute(struct source *source, bool muted)
+{
+    /* At once, not at the next packet: all that is sent meanwhile may be lost, and come later. */
+    source->muted = muted;
+    source->timeline.joined &= !muted;
+}
+
 bool source_is_late(const struct source *source, uint32_t ssrc, double now)
 {
     for (unsigned i = 0; i < source->ssrc_count; i++)

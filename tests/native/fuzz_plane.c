@@ -202,7 +202,7 @@ static void edit(struct world *world, struct input *input, unsigned what)
         else if (other & 4)
             world_leave(world, one % VOICES);
         else
-            world->voices[one % VOICES]->source.muted = other & 1;
+            world_mute(world, one % VOICES, other & 1);
         break;
     default:
         if (other & 16)

@@ -179,6 +179,13 @@ void world_enter(struct world *world, unsigned index)
     memset(voice->said, 0, sizeof voice->said);
 }
 
+void world_mute(struct world *world, unsigned index, bool muted)
+{
+    struct voice *voice = world->voices[index];
+    source_mute(&voice->source, muted);
+    voice->joined &= !muted;
+}
+
 void world_leave(struct world *world, unsigned index)
 {
     struct voice *voice = world->voices[index];

@@ -130,6 +130,7 @@ void world_ask(struct world *world, unsigned port, unsigned address, unsigned se
 void world_attach(struct world *world, unsigned ear, unsigned voice);
 void world_enter(struct world *world, unsigned voice);
 void world_leave(struct world *world, unsigned voice);
+void world_mute(struct world *world, unsigned voice, bool muted);
 void world_detach(struct world *world, unsigned ear);
 void world_direct(struct world *world, unsigned ear, unsigned port, unsigned address);
 void world_retransmit(struct world *world, unsigned ear, uint16_t first, unsigned count);

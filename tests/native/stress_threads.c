@@ -196,7 +196,9 @@ static void edit(struct editor *editor)
     } else if (what < 88) {
         settle(editor, v, next(&editor->random) % 2);
     } else if (what < 92) {
-        atomic_store(&source->muted, next(&editor->random) % 2);
+        thread_lock(threads[source->home]);
+        source_mute(source, next(&editor->random) % 2);
+        thread_unlock(threads[source->home]);
     } else {
         thread_lock(own);
         (*slot)->sink.name = listener;

@@ -195,7 +195,6 @@ class Voice:
             self.shift = 0, stamp + step - timestamp
             self.begun = self.paused = True
         if self.muted:
-            self.paused = True
             return DropReason.RTP_MUTED
         if not heard:
             self.paused = True
@@ -291,6 +290,7 @@ class Scene:
                 self.say(speaker, said)
             case Mute(speaker, muted):
                 self.speakers[speaker].source.muted = self.voices[speaker].muted = muted
+                self.voices[speaker].paused |= muted
             case Enter(speaker):
                 self.speakers[speaker].source.enter(self.stage)
                 self.seat.enter(speaker)

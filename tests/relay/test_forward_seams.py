@@ -17,6 +17,7 @@ from .media import (
     contiguous,
     frame,
     heard,
+    red_frame,
     wire,
 )
 
@@ -52,7 +53,7 @@ async def test_muted_before_the_first_word(studio: Studio) -> None:
 
 
 async def test_muted_and_unmuted_without_a_packet_between(studio: Studio) -> None:
-    """Nothing was left out: the sound just goes on."""
+    """What came between may have been lost, so a pause it is."""
     speaker = studio.speaker()
     listener = studio.listener(speaker)
     speaker.say(frame(0))
@@ -61,7 +62,28 @@ async def test_muted_and_unmuted_without_a_packet_between(studio: Studio) -> Non
     speaker.source.muted = False
     speaker.say(frame(1))
     await studio.settle()
-    assert heard(listener) == contiguous(0, 1)
+    assert heard(listener) == contiguous(0) + contiguous(1, first=101, marked=1)
+
+
+async def test_what_was_said_while_muted_is_not_heard_afterwards(studio: Studio) -> None:
+    """All of it was lost, and is in the next packet's redundancy; or comes late, or once more."""
+    speaker = studio.speaker(red=True, nack=True)
+    listeners = [studio.listener(speaker), studio.listener(speaker, red=True)]
+    speaker.say(frame(0))
+    await studio.settle()
+    speaker.source.muted = True
+    said = [speaker.protected(frame(index)) for index in (1, 2)]
+    speaker.source.muted = False
+    speaker.say(red_frame(3, 2))
+    for packet in said:
+        speaker.send(packet)
+    speaker.say(frame(4))
+    await studio.settle()
+    assert speaker.source.missing() == (VOICE, [])
+    assert heard(listeners[0]) == contiguous(0) + contiguous(3, 4, first=101, marked=3)
+    payloads = [packet[12:] for packet in listeners[1].heard()]
+    assert payloads == [b"0", red_frame(3, 0)[12:], b"4"]
+    assert studio.drops == {DropReason.RTP_STALE: 2}
 
 
 @pytest.mark.parametrize("start", [0, 1000, 0x8000 + 1000, 0xFFFF])
