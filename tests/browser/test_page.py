@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Route
 
 from signaling.access import Access, Grants, Key
-from tests.browser.chromium import Chromium
+from tests.browser.chromium import Chromium, ChromiumPage
 from tests.browser.dashboard import Board
 from tests.browser.guests import Guests
 from tests.browser.imagined_room import ImaginedRoom, join, room_page
@@ -332,4 +333,94 @@ async def test_nobody_joins_by_a_page_that_is_not_ready(
     page = await chromium.page(f"{server.url}/?room=lab&name=Ann", [before])
     assert await page.evaluate("() => window.early") is True
     assert await page.evaluate("() => document.querySelector('#join').disabled") is False
+    await page.close()
+
+
+# What does not come.
+
+
+async def _open_without(chromium: Chromium, url: str, missing: str) -> ChromiumPage:
+    """The page, of whose first load a file did not come."""
+    page = await chromium.page("about:blank")
+
+    async def lose(route: Route) -> None:
+        await route.abort("connectionclosed")
+
+    await page.tab.route(missing, lose)
+    await page.tab.goto(url)
+    await page.tab.unroute(missing)
+    return page
+
+
+@pytest.mark.parametrize("module", ["main", "dom", "microphone"])
+async def test_a_page_is_loaded_again_whose_module_did_not_come(
+    chromium: Chromium, server: RelayServer, module: str
+) -> None:
+    page = await _open_without(chromium, f"{server.url}/?room=lab#x", f"**/js/{module}.js")
+    assert await page.evaluate("() => document.querySelector('#join').disabled") is True
+    assert "loaded again" in str(await page.evaluate(SHOWN_MESSAGES))
+
+    await page.tab.wait_for_selector("#join:enabled", timeout=20_000)
+    assert await page.evaluate(SHOWN_MESSAGES) == []
+    assert await page.evaluate("() => history.state") is None
+    assert page.tab.url == f"{server.url}/?room=lab#x"
+    await page.close()
+
+
+async def test_the_dashboard_is_loaded_again_whose_module_did_not_come(
+    chromium: Chromium, server: RelayServer
+) -> None:
+    page = await _open_without(chromium, f"{server.url}/dashboard/", "**/js/poll.js")
+    await page.tab.wait_for_selector("body[data-state=ready]", timeout=20_000)
+    assert await page.evaluate(SHOWN_MESSAGES) == []
+    await page.close()
+
+
+HASTE = "const { setTimeout } = window; window.setTimeout = (act, pause) => setTimeout(act, pause / 10);"
+
+
+async def test_a_page_that_never_comes_says_what_to_do(
+    chromium: Chromium, server: RelayServer
+) -> None:
+    page = await chromium.page("about:blank", [HASTE])
+    requests = 0
+
+    async def lose(route: Route) -> None:
+        nonlocal requests
+        requests += 1
+        await route.abort("connectionclosed")
+
+    async def message() -> None:
+        await page.tab.get_by_text("Check your connection").wait_for(timeout=20_000)
+
+    await page.tab.route("**/js/main.js", lose)
+    await page.tab.goto(f"{server.url}/")
+    await message()
+    assert requests == 5
+
+    await page.tab.reload()  # by hand: that gets as many attempts as before
+    await message()
+    assert requests == 10
+    await page.close()
+
+
+async def test_a_style_sheet_that_did_not_come_is_asked_for_again(
+    chromium: Chromium, server: RelayServer
+) -> None:
+    page = await chromium.page("about:blank")
+    loads = 0
+
+    def count(_: object) -> None:
+        nonlocal loads
+        loads += 1
+
+    async def lose(route: Route) -> None:
+        await route.abort("connectionclosed")
+
+    page.tab.on("load", count)
+    await page.tab.route("**/lobby.css", lose, times=1)
+    await page.tab.goto(f"{server.url}/")
+    layout = "() => getComputedStyle(document.querySelector('#lobby')).display"
+    await eventually(lambda: page.evaluate(layout), lambda it: it == "grid", what="the layout")
+    assert loads == 1
     await page.close()
