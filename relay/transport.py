@@ -17,7 +17,8 @@ DTLS, keys and SSRCs. Media goes on by the old one's path until the new one has 
     offered      restart_ice                                        offered: the same, again
     answered     restart_ice                                        offered: another
     answered     a path is selected: the old agent ends             none
-    either       RESTART_TIMEOUT passed: the new agent ends         none
+    either       RESTART_TIMEOUT passed, or LOST_TIMEOUT since
+                 consent expired: the new agent ends                none
 
 DTLS starts for a path that an authentic ICE check came by, and for no other.
 """
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -58,6 +60,9 @@ RESTART_TIMEOUT = 30.0
 """Seconds from the latest offer of a restart to a selected path: the offer may have to wait for a signaling
 connection that was lost with the network. Consent may expire meanwhile; then nothing is sent until there is
 a path."""
+
+LOST_TIMEOUT = 60.0
+"""Seconds from the end of consent to a path, however many restarts the other end asks for."""
 
 SETTLING = 1.0
 """Seconds after the first selected path in which others may follow without any move of the peer."""
@@ -134,6 +139,7 @@ class Transport:
         self._restart_answered = False
         self._restart_timer: asyncio.TimerHandle | None = None
         self._expired: str | None = None
+        self._ends = math.inf
         self._settles = 0.0
         self._remote: TransportParameters | None = None
         self._early_dtls: list[tuple[Path, bytes]] = []
@@ -224,7 +230,8 @@ class Transport:
             self._restart = self._create_agent()
         if self._restart_timer is not None:
             self._restart_timer.cancel()
-        self._restart_timer = self._loop.call_later(RESTART_TIMEOUT, self._restart_timed_out)
+        ends = min(self._loop.time() + RESTART_TIMEOUT, self._ends)
+        self._restart_timer = self._loop.call_at(ends, self._restart_timed_out)
 
     def reconnect(self, remote: TransportParameters) -> None:
         """Take the other end's parameters for the restart. Raises InvalidStateError, ParameterError."""
@@ -399,7 +406,7 @@ class Transport:
             self._promote()
         if self._selected is None and self._expired is None:
             self._settles = self._loop.time() + SETTLING
-        self._expired = None
+        self._expired, self._ends = None, math.inf
         self._selected = path
         if self.setup.ice is None:
             self.setup = replace(self.setup, ice=self._age())
@@ -493,6 +500,7 @@ class Transport:
             self._restart_timed_out()
         else:
             self._expired, self._selected = why, None
+            self._ends = self._loop.time() + LOST_TIMEOUT
             self._observer.lost()
 
 

@@ -698,6 +698,35 @@ class TestRestart:
         await until(lambda: recorder.failures)
         assert recorder.failures == ["consent expired"]
 
+    @pytest.mark.parametrize("answered", [False, True])
+    async def test_asking_for_others_all_the_time_keeps_no_dead_one_alive(
+        self,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+        recorder: Recorder,
+        monkeypatch: pytest.MonkeyPatch,
+        answered: bool,
+    ) -> None:
+        monkeypatch.setattr("relay.transport.RESTART_TIMEOUT", 0.1)
+        monkeypatch.setattr("relay.transport.LOST_TIMEOUT", 0.3)
+        await connect(transport, peer)
+        transport.restart_ice()
+        transport._ice_failed(1, "consent expired")
+        began = asyncio.get_running_loop().time()
+        async with asyncio.timeout(5):
+            while not recorder.failures:
+                transport.restart_ice()
+                if answered:
+                    again = self._restarted(network, transport)
+                    again.credentials = IceParameters(
+                        f"{transport.ice_parameters.username_fragment}", "a" * 22
+                    )
+                    transport.reconnect(again.parameters())
+                await asyncio.sleep(0.02)
+        assert asyncio.get_running_loop().time() - began >= 0.29
+        assert recorder.failures == ["consent expired"]
+
     async def test_doubts_are_told_unless_one_is_under_way(
         self, transport: Transport, peer: DtlsPeer, recorder: Recorder
     ) -> None:
