@@ -105,9 +105,9 @@ class Session:
         message: AnyClientMessage | None = None
         reply: ServerMessage | None
         try:
+            self._confirm()
             self._admit(frame, now)
             message = decode(frame)
-            self._confirm()
             reply = self._handle(message, now)
         except SignalingError as error:
             id = error.id if message is None else message.id
@@ -208,7 +208,7 @@ class Session:
         return room.handle(participant, message)
 
     def _confirm(self) -> None:
-        """Who says something after `room_resumed` has got that."""
+        """Who says something after `room_resumed` has got that, even if it cannot be read."""
         if not self._confirmed and self._place is not None:
             self._confirmed = True
             self._rooms.confirm(self._place[1])

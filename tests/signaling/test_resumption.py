@@ -119,6 +119,15 @@ def test_a_token_is_good_for_one_return(lab: Lab, ada: Client) -> None:
     assert third.id == ada.id
 
 
+@pytest.mark.parametrize("frame", ['{"type": "unheard_of"}', '{"type": 7}', "no JSON"])
+def test_whatever_is_said_next_makes_the_token_useless(lab: Lab, ada: Client, frame: str) -> None:
+    again = _lost(lab, ada)
+    again.resume(ada.token)
+    assert again.feed(frame)[0]["type"] == "error"
+    refused(lab.client(), "resume_room", "not_found", resume_token=ada.token)
+    assert again.closed is None
+
+
 def test_a_token_may_be_shown_again_when_the_answer_was_lost(lab: Lab, ada: Client) -> None:
     publisher = ada.publish()
     for _ in range(3):  # each answer is lost with its socket
