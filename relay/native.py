@@ -356,7 +356,7 @@ class NativePlane:
 
     def _readable(self, thread: int) -> None:
         os.eventfd_read(self._plane.upcall(thread))
-        for number in self._plane.gaps(thread):
+        for number in memoryview(self._plane.gaps(thread)).cast("Q"):
             source = self._with_gaps.get(number)
             if source is not None and source.on_gap is not None:
                 source.on_gap()

@@ -27,7 +27,7 @@ static void send_answer(struct port *port, const struct sockaddr_storage *name,
         return;
     bool full = error == EAGAIN || error == ENOBUFS; /* as in relay/udp.py */
     count(full ? &thread->answers_blocked : &thread->answers_refused, 1);
-    count(&thread->send_errors[error < ERROR_COUNT ? error : 0], 1);
+    count_error(thread->send_errors, error, 1);
 }
 
 /* Whether a settled peer's datagram is a Binding success response, or RTCP that begins with a report. */

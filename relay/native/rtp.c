@@ -7,8 +7,6 @@
 enum { LEVEL_BLOCK = 8, AUDIO_LEVEL_ID = 1 };
 enum { ONE_BYTE_PROFILE = 0xBEDE, TWO_BYTE_PROFILE = 0x1000, MALFORMED = -2 };
 
-static unsigned read16(const unsigned char *data) { return (unsigned)data[0] << 8 | data[1]; }
-
 /* The audio level among the extension elements at data[start..end), NO_LEVEL, or MALFORMED. */
 static int find_level(const unsigned char *data, size_t start, size_t end, bool one_byte)
 {

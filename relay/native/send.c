@@ -22,7 +22,7 @@ static void flush(struct thread *thread, struct port *port)
         /* Our own buffer has no room for anybody; a queue on the way to one, or a refusal, is of that one. */
         unsigned lost = error == EAGAIN ? total - start : 1;
         *(error == EAGAIN || error == ENOBUFS ? &full : &refused) += lost;
-        count(&thread->send_errors[error < ERROR_COUNT ? error : 0], lost);
+        count_error(thread->send_errors, error, lost);
         start += lost;
     }
     if (full)

@@ -28,8 +28,7 @@ static void compress(uint32_t state[5], const unsigned char block[BLOCK])
 {
     uint32_t w[80], a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
     for (unsigned t = 0; t < 16; t++)
-        w[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 |
-               (uint32_t)block[4 * t + 2] << 8 | block[4 * t + 3];
+        w[t] = read32(block + 4 * t);
     for (unsigned t = 16; t < 80; t++)
         w[t] = rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
     for (unsigned t = 0; t < 80; t++) {

@@ -11,16 +11,16 @@ enum { POLITE_TRIES = 8 }; /* each as long as a packet of the one or the other t
 /* Lock the threads of a source and of a sink. While one is waited for, the other is not held: its media would
    wait, too, for as long as a large room takes the first. Two that are always busy could keep us out for ever
    so; in the end one waits for the other. The order keeps two editors from waiting for each other. */
-static void lock_both(struct thread **threads, unsigned a, unsigned b)
+static void lock_both(struct thread *one, struct thread *two)
 {
-    struct thread *held = threads[a], *other = threads[b];
+    struct thread *held = one, *other = two;
     thread_lock(held);
     for (unsigned tries = 0; held != other && pthread_mutex_trylock(&other->mutex); tries++) {
         struct thread *busy = other;
         thread_unlock(held);
         if (tries == POLITE_TRIES) {
-            thread_lock(threads[a < b ? a : b]);
-            thread_lock(threads[a < b ? b : a]);
+            thread_lock(one->index < two->index ? one : two);
+            thread_lock(one->index < two->index ? two : one);
             return;
         }
         thread_lock(busy);
@@ -29,33 +29,38 @@ static void lock_both(struct thread **threads, unsigned a, unsigned b)
     }
 }
 
-static void unlock_both(struct thread **threads, unsigned a, unsigned b)
+static void unlock_both(struct thread *one, struct thread *two)
 {
-    thread_unlock(threads[a]);
-    if (a != b)
-        thread_unlock(threads[b]);
+    thread_unlock(one);
+    if (one != two)
+        thread_unlock(two);
 }
 
-bool sink_attach(struct sink *sink, struct source *source, double now, struct thread **threads)
+/* Whether there is room for one more sink. */
+static bool leg_has_room(struct leg *leg)
 {
-    sink_detach(sink, threads);
-    unsigned own = sink->port->thread->index;
-    struct leg *leg = &source->legs[own];
+    if (leg->count < leg->capacity)
+        return true;
+    size_t capacity = leg->capacity ? 2 * leg->capacity : 8;
+    struct sink **sinks = realloc(leg->sinks, capacity * sizeof *sinks);
+    if (!sinks)
+        return false;
+    leg->sinks = sinks;
+    leg->capacity = capacity;
+    return true;
+}
+
+bool sink_attach(struct sink *sink, struct source *source, double now)
+{
+    sink_detach(sink);
+    struct thread *own = sink->port->thread;
+    struct leg *leg = &source->legs[own->index];
     const struct timeline *timeline = &source->timeline;
     struct history *history = sink->nack && !source->history ? history_new() : NULL;
-    bool attached = !sink->nack || source->history || history;
-    lock_both(threads, source->home, own);
+    lock_both(source->home, own);
     if (history)
         source->history = history;
-    if (attached && leg->count == leg->capacity) {
-        size_t capacity = leg->capacity ? 2 * leg->capacity : 8;
-        struct sink **sinks = realloc(leg->sinks, capacity * sizeof *sinks);
-        attached = sinks != NULL;
-        if (attached) {
-            leg->sinks = sinks;
-            leg->capacity = capacity;
-        }
-    }
+    bool attached = (!sink->nack || source->history) && leg_has_room(leg);
     if (attached) {
         sink->source = source;
         sink->edge = sink->reached = sink->first = timeline->highest;
@@ -67,18 +72,18 @@ bool sink_attach(struct sink *sink, struct source *source, double now, struct th
         leg->sinks[leg->count++] = sink;
         atomic_store(&leg->size, (unsigned)leg->count);
     }
-    unlock_both(threads, source->home, own);
+    unlock_both(source->home, own);
     return attached;
 }
 
-void sink_detach(struct sink *sink, struct thread **threads)
+void sink_detach(struct sink *sink)
 {
     struct source *source = sink->source;
     if (!source)
         return;
-    unsigned own = sink->port->thread->index;
-    lock_both(threads, source->home, own);
-    struct leg *leg = &source->legs[own];
+    struct thread *own = sink->port->thread;
+    lock_both(source->home, own);
+    struct leg *leg = &source->legs[own->index];
     struct sink *last = leg->sinks[--leg->count];
     leg->sinks[sink->position] = last;
     last->position = sink->position;
@@ -91,23 +96,23 @@ void sink_detach(struct sink *sink, struct thread **threads)
         sink->begun = true;
     }
     sink->source = NULL;
-    unlock_both(threads, source->home, own);
+    unlock_both(source->home, own);
 }
 
-unsigned sink_retransmit(struct sink *sink, const uint16_t *sequences, unsigned count,
-                         struct thread **threads)
+unsigned sink_retransmit(struct sink *sink, const uint16_t *sequences, unsigned count)
 {
     struct source *source = sink->source;
     if (!source || !sink->nack)
         return 0;
-    unsigned own = sink->port->thread->index, there = 0;
-    lock_both(threads, source->home, own);
+    struct thread *own = sink->port->thread;
+    unsigned there = 0;
+    lock_both(source->home, own);
     for (unsigned i = 0; i < count && !sink->fresh; i++)
         there += sink_send_again(sink, sequences[i]);
     if (source->home != own)
-        thread_unlock(threads[source->home]); /* which need not wait for the system */
-    thread_flush(threads[own]);
-    thread_unlock(threads[own]);
+        thread_unlock(source->home); /* which need not wait for the system */
+    thread_flush(own);
+    thread_unlock(own);
     return there;
 }
 
@@ -123,17 +128,17 @@ static void forget_inbox(const struct source *source, struct thread *thread)
     thread_unlock(thread);
 }
 
-void source_forget(struct source *source, struct thread **threads, unsigned thread_count)
+void source_forget(struct source *source)
 {
-    struct thread *home = threads[source->home];
+    struct thread *home = source->home;
     thread_lock(home);
     for (unsigned p = 0; p < home->port_count && source->references; p++)
         port_forget(home->ports[p], source);
     if (source->contender.stage)
         stage_leave(&source->contender);
     thread_unlock(home);
-    for (unsigned t = 0; t < thread_count; t++) {
-        forget_inbox(source, threads[t]);
+    for (unsigned t = 0; t < home->thread_count; t++) {
+        forget_inbox(source, home->threads[t]);
         free(source->legs[t].sinks);
     }
     free(source->history);
@@ -197,10 +202,10 @@ uint64_t gap_take(struct thread *thread)
     return number;
 }
 
-struct missing source_missing(struct source *source, struct thread **threads)
+struct missing source_missing(struct source *source)
 {
     const struct timeline *timeline = &source->timeline;
-    thread_lock(threads[source->home]);
+    thread_lock(source->home);
     struct missing missing = {.has_ssrc = source->has_ssrc, .ssrc = source->ssrc};
     source->gap_told = false;
     int64_t sequence = timeline->highest - MISSING_WINDOW;
@@ -209,6 +214,6 @@ struct missing source_missing(struct source *source, struct thread **threads)
     for (; source->history && timeline->joined && sequence < timeline->highest; sequence++)
         if (!history_holds(source->history, sequence))
             missing.sequences[missing.count++] = (uint16_t)(sequence - timeline->sequence_offset);
-    thread_unlock(threads[source->home]);
+    thread_unlock(source->home);
     return missing;
 }

@@ -42,16 +42,11 @@ struct responder *port_responder(const struct port *port, const struct sockaddr_
     return responder && !responder->quiet ? responder : NULL;
 }
 
-bool port_knows(const struct port *port, const struct sockaddr_storage *name)
-{
-    const struct binding *binding = find_binding(port, name);
-    return binding && !is_empty(binding);
-}
-
 bool port_favours(struct port *port, const struct sockaddr_storage *name, double now)
 {
-    return port_knows(port, name) &&
-           budget_take(&find_binding(port, name)->reserve, now, RESERVE_RATE, RESERVE_BURST);
+    struct binding *binding = find_binding(port, name);
+    return binding && !is_empty(binding) &&
+           budget_take(&binding->reserve, now, RESERVE_RATE, RESERVE_BURST);
 }
 
 static bool grow_bindings(struct port *port)

@@ -196,15 +196,10 @@ static void finish_batch(struct thread *thread, double oldest, uint64_t before)
 
 /* ---- what the system refuses: it is counted, and asked again ever more seldom ---- */
 
-static void count_receive_error(struct thread *thread, int error)
-{
-    count(&thread->receive_errors[error < ERROR_COUNT ? error : 0], 1);
-}
-
 /* A port's call failed: after a few in a row it is left alone for a while, lest we do nothing else. */
 static void port_failed(struct port *port, int error)
 {
-    count_receive_error(port->thread, error);
+    count_error(port->thread->receive_errors, error, 1);
     if (++port->failures < FAILURES_BEFORE_PAUSE)
         return;
     unsigned doubled = port->failures - FAILURES_BEFORE_PAUSE;
@@ -308,7 +303,7 @@ static void *run(void *argument)
         failures = ready < 0 ? failures + 1 : 0;
         if (ready < 0) {
             if (error != EINTR) /* a debugger's, or who stops the process and lets it go on */
-                count_receive_error(thread, error);
+                count_error(thread->receive_errors, error, 1);
             serve_unasked(thread, failures);
         }
         for (int i = 0; i < ready; i++) {

@@ -143,7 +143,7 @@ void world_flush(struct world *world)
 void world_bind(struct world *world, unsigned port, unsigned address, unsigned voice)
 {
     struct sockaddr_storage name = name_of(world->ports[port], address);
-    if (world->voices[voice]->source.home != THREAD_OF[port])
+    if (world->voices[voice]->source.home != world->threads[THREAD_OF[port]])
         return; /* the callers of the plane see to that */
     world_flush(world);
     CHECK(port_bind(world->ports[port], &name, &world->voices[voice]->source));
@@ -162,7 +162,7 @@ void world_attach(struct world *world, unsigned index, unsigned voice)
 {
     struct ear *ear = world->ears[index];
     world_flush(world);
-    CHECK(sink_attach(&ear->sink, &world->voices[voice]->source, world->now, world->threads));
+    CHECK(sink_attach(&ear->sink, &world->voices[voice]->source, world->now));
     ear->fresh = true;
     ear->loose = 0;
 }
@@ -199,7 +199,7 @@ void world_leave(struct world *world, unsigned index)
 void world_detach(struct world *world, unsigned index)
 {
     world_flush(world);
-    sink_detach(&world->ears[index]->sink, world->threads);
+    sink_detach(&world->ears[index]->sink);
     CHECK(!world->ears[index]->sink.source);
 }
 
@@ -223,7 +223,7 @@ static void forget_voice(struct world *world, struct voice *voice)
             if (world->bound[p][a] == voice)
                 world->bound[p][a] = NULL;
     world_unseat(world, voice);
-    source_forget(&voice->source, world->threads, THREADS);
+    source_forget(&voice->source);
     free(voice);
 }
 
@@ -239,7 +239,7 @@ void world_retransmit(struct world *world, unsigned index, uint16_t first, unsig
     world_flush(world);
     uint64_t before = ear->sink.retransmitted;
     ear->loose += count;
-    unsigned there = sink_retransmit(&ear->sink, sequences, count, world->threads);
+    unsigned there = sink_retransmit(&ear->sink, sequences, count);
     uint64_t sent = ear->sink.retransmitted - before;
     CHECK(there <= count && sent <= there && (sent == there || ear->srtp.refuses));
     CHECK(world->heard_count == sent && (!there || ear->sink.nack));
@@ -254,9 +254,9 @@ void world_look_for_missing(struct world *world, unsigned thread)
     while ((number = gap_take(world->threads[thread]))) {
         struct voice *voice = world->voices[(number - 1) % VOICES];
         CHECK(number <= VOICES);
-        if (voice->source.home != thread || !voice->source.nack)
+        if (voice->source.home != world->threads[thread] || !voice->source.nack)
             continue; /* it was replaced */
-        struct missing missing = source_missing(&voice->source, world->threads);
+        struct missing missing = source_missing(&voice->source);
         CHECK(missing.count <= MISSING_WINDOW && !voice->source.gap_told);
         for (unsigned i = 1; i < missing.count; i++)
             CHECK((uint16_t)(missing.sequences[i] - missing.sequences[i - 1]) < MISSING_WINDOW);
@@ -268,7 +268,7 @@ void world_replace_voice(struct world *world, unsigned index, unsigned home, boo
     struct voice *voice = calloc(1, sizeof *voice);
     CHECK(voice);
     voice->source.srtp = &voice->srtp;
-    voice->source.home = home;
+    voice->source.home = world->threads[home];
     voice->source.timeline.at = world->now;
     voice->source.red = red;
     voice->source.nack = nack;
@@ -320,9 +320,9 @@ static void make_threads(struct world *world)
 static void clear_thread(struct thread *thread, uint32_t seed)
 {
     thread->seed = seed;
-    thread->control_head = thread->control_tail = thread->control_told = 0;
-    thread->inbox_head = thread->inbox_tail = 0;
-    thread->gap_head = thread->gap_tail = 0;
+    thread->control_head = thread->control_tail = thread->control_told = RINGS_BEGIN;
+    thread->inbox_head = thread->inbox_tail = RINGS_BEGIN;
+    thread->gap_head = thread->gap_tail = RINGS_BEGIN;
     thread->datagrams = thread->rtp_packets = thread->forwarded = 0;
     thread->answered = thread->answers_blocked = thread->answers_refused = 0;
     for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++)
@@ -340,10 +340,13 @@ void world_open(struct world *world, uint32_t seed)
         make_threads(world);
     memset(&world->voices, 0, sizeof *world - offsetof(struct world, voices));
     world->now = 1000.0;
+    world->stage.home = world->threads[0];
     world->stage.seats = SEATS;
     world_current = world;
-    for (unsigned t = 0; t < THREADS; t++)
+    for (unsigned t = 0; t < THREADS; t++) {
         clear_thread(world->threads[t], seed);
+        world->read[t] = RINGS_BEGIN;
+    }
     for (unsigned i = 0; i < VOICES; i++)
         world_replace_voice(world, i, 0, false, false);
     for (unsigned i = 0; i < EARS; i++)

@@ -21,6 +21,8 @@ enum {
     TEXTS = 1024            /* packets of an ear that are remembered, to see that none is sent otherwise */
 };
 
+#define RINGS_BEGIN (UINT32_MAX - 7) /* the rings' indices wrap in almost every course of events */
+
 /* What the system makes of a sendmmsg. */
 enum network {
     SENDS,

@@ -128,7 +128,7 @@ static struct voice *new_voice(struct editor *editor, unsigned index)
     struct voice *voice = calloc(1, sizeof *voice);
     CHECK(voice);
     voice->source.srtp = &voice->srtp;
-    voice->source.home = home;
+    voice->source.home = threads[home];
     voice->source.timeline.at = seconds();
     thread_lock(threads[home]);
     CHECK(port_bind(ports[home], &speaker_names[speaker], &voice->source));
@@ -140,8 +140,8 @@ static void free_voice(struct editor *editor, struct voice *voice)
 {
     for (unsigned i = 0; i < SINKS; i++)
         if (editor->slots[i] && editor->slots[i]->sink.source == &voice->source)
-            sink_detach(&editor->slots[i]->sink, threads);
-    source_forget(&voice->source, threads, THREADS);
+            sink_detach(&editor->slots[i]->sink);
+    source_forget(&voice->source);
     free(voice);
 }
 
@@ -157,7 +157,7 @@ static struct slot *new_slot(struct editor *editor)
 
 static void free_slot(struct slot *slot)
 {
-    sink_detach(&slot->sink, threads);
+    sink_detach(&slot->sink);
     free(slot);
 }
 
@@ -190,15 +190,15 @@ static void edit(struct editor *editor)
         free_slot(*slot);
         *slot = new_slot(editor);
     } else if (what < 80) {
-        CHECK(sink_attach(&(*slot)->sink, source, seconds(), threads));
+        CHECK(sink_attach(&(*slot)->sink, source, seconds()));
     } else if (what < 85) {
-        sink_detach(&(*slot)->sink, threads);
+        sink_detach(&(*slot)->sink);
     } else if (what < 88) {
         settle(editor, v, next(&editor->random) % 2);
     } else if (what < 92) {
-        thread_lock(threads[source->home]);
+        thread_lock(source->home);
         source_mute(source, next(&editor->random) % 2);
-        thread_unlock(threads[source->home]);
+        thread_unlock(source->home);
     } else {
         thread_lock(own);
         (*slot)->sink.name = listener;
