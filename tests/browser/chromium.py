@@ -108,7 +108,11 @@ class Chromium:
             await context.add_init_script(source)
         tab = await context.new_page()
         page = ChromiumPage(context, tab)
-        await tab.goto(url, timeout=120_000)
+        try:
+            await tab.goto(url, timeout=120_000)
+        except Error as error:
+            await page.close()
+            raise BrowserError(error.message) from error
         return page
 
     async def kill(self) -> None:

@@ -45,7 +45,7 @@ class Browser(Protocol):
     async def page(self, url: str, preload: Sequence[str] = ()) -> Page:
         """Opens a page in a profile of its own and loads the URL.
 
-        preload: scripts that run in the page before its own.
+        preload: scripts that run in the page before its own. Raises BrowserError when nothing comes.
         """
 
     async def kill(self) -> None:

@@ -28,19 +28,26 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.browser.chromium import EXECUTABLE, Chromium
-from tests.browser.interface import script
+from tests.browser.interface import BrowserError, script
 from tests.browser.participant import Participant
 from tests.browser.server import RelayServer
+from tests.browser.waiting import eventually
 from tests.campaigns.hosts import Host
 from tests.campaigns.impairment import Impairment
 from tests.campaigns.nat import PortTranslator
 
 PATIENCE = 60.0
 """Seconds for the first packet; whoever has none by then does not connect."""
+
+OPENINGS = 3
+LOADING = 120.0
+"""How often a person opens a page, and the seconds until they do so again. Meanwhile it loads itself again
+when something of it did not come."""
 
 SETTLE = 8.0
 """Seconds until jitter buffers and error correction know how bad the network is; not counted."""
@@ -156,7 +163,8 @@ class Laboratory:
     async def run(
         self, scenario: Scenario, seconds: float, kind: Help = USUAL, settle: float = SETTLE
     ) -> Outcome:
-        """One scenario with a server of its own. seconds: of listening, after `settle`."""
+        """One scenario with a server of its own. seconds: of listening, after `settle`. Raises BrowserError
+        when a page does not come at all."""
         everywhere = "::" if scenario.ipv6 else "0.0.0.0"
         server = RelayServer(self._log, self._history, *kind.relay, host=everywhere, port=PORT)
         await server.start()
@@ -181,15 +189,20 @@ class Laboratory:
     ) -> Outcome:
         origins = [_origin(host, v6=scenario.ipv6) for host in self.hosts]
         async with _aiortc(self.hosts[-1], origins[-1]) as callers:
-            people = await asyncio.gather(
+            arrived = await asyncio.gather(
                 *(
-                    Participant.arrive(browser, server, name, "lab", kind.preload, origin)
+                    _arrive(browser, server, name, kind.preload, origin)
                     for browser, name, origin in zip(
                         self._browsers, ("Ann", "Ben"), origins, strict=False
                     )
-                )
+                ),
+                return_exceptions=True,
             )
+            people = [one for one in arrived if isinstance(one, Participant)]
             try:
+                for fault in arrived:
+                    if isinstance(fault, BaseException):
+                        raise fault
                 connected = await asyncio.gather(*map(_join, people))
                 await asyncio.sleep(settle)
                 before = await asyncio.gather(*map(_audio, people))
@@ -289,6 +302,34 @@ async def _read(process: asyncio.subprocess.Process, callers: _Callers) -> None:
             callers.heard = report["received"] / (report["received"] + report["lost"])
 
 
+async def _arrive(
+    browser: Chromium, server: RelayServer, name: str, preload: list[str], origin: str
+) -> Participant:
+    """Opens the room's link until there is a page on which Join can be clicked. Raises BrowserError."""
+    fault = BrowserError()
+    for _ in range(OPENINGS):
+        try:
+            person = await Participant.arrive(browser, server, name, "lab", preload, origin)
+        except BrowserError as error:
+            fault = error
+            continue
+        try:
+            await eventually(partial(_may_join, person), what="the page is ready", patience=LOADING)
+        except AssertionError as error:
+            fault = BrowserError(str(error))
+            await person.page.close()
+        else:
+            return person
+    raise fault
+
+
+async def _may_join(person: Participant) -> bool:
+    try:
+        return bool(await person.page.evaluate("() => !document.querySelector('#join').disabled"))
+    except BrowserError:
+        return False  # it is just being loaded again
+
+
 async def _join(person: Participant) -> float | None:
     """Join, and the seconds until the first packet of the other one."""
     loop = asyncio.get_running_loop()
@@ -370,11 +411,22 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
+async def _measure(
+    lab: Laboratory, scenario: Scenario, seconds: float, kind: Help = USUAL
+) -> Outcome:
+    """As `Laboratory.run`, but a page that does not come costs this scenario's figures alone."""
+    try:
+        return await lab.run(scenario, seconds, kind)
+    except BrowserError as error:
+        print(f"{scenario.name}, {kind.name}: {error}", file=sys.stderr, flush=True)
+        return Outcome(scenario, None, None, None, None, None)
+
+
 async def _all_networks(lab: Laboratory, chosen: list[Scenario], seconds: float) -> str:
     outcomes = []
     for one in chosen:
         print(f"{one.name} ...", file=sys.stderr, flush=True)
-        outcomes.append(await lab.run(one, seconds))
+        outcomes.append(await _measure(lab, one, seconds))
         print(_table(outcomes[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
     return _table(outcomes)
 
@@ -389,8 +441,8 @@ async def _all_help(lab: Laboratory, chosen: list[Scenario], seconds: float) -> 
             continue
         cells = []
         for kind in KINDS:
-            print(f"{one.name}, {kind.name} ...", file=sys.stderr, flush=True)
-            cells.append(_percent((await lab.run(one, seconds, kind)).concealed))
+            cells.append(_percent((await _measure(lab, one, seconds, kind)).concealed))
+            print(f"{one.name}, {kind.name}: {cells[-1]}", file=sys.stderr, flush=True)
         lines.append(f"| {one.name} | {' | '.join(cells)} |")
         print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines)
