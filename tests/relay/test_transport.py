@@ -708,12 +708,10 @@ class TestRestart:
         monkeypatch: pytest.MonkeyPatch,
         answered: bool,
     ) -> None:
-        monkeypatch.setattr("relay.transport.RESTART_TIMEOUT", 0.1)
-        monkeypatch.setattr("relay.transport.LOST_TIMEOUT", 0.3)
+        monkeypatch.setattr("relay.transport.LOST_TIMEOUT", 0.05)
         await connect(transport, peer)
         transport.restart_ice()
         transport._ice_failed(1, "consent expired")
-        began = asyncio.get_running_loop().time()
         async with asyncio.timeout(5):
             while not recorder.failures:
                 transport.restart_ice()
@@ -723,8 +721,7 @@ class TestRestart:
                         f"{transport.ice_parameters.username_fragment}", "a" * 22
                     )
                     transport.reconnect(again.parameters())
-                await asyncio.sleep(0.02)
-        assert asyncio.get_running_loop().time() - began >= 0.29
+                await asyncio.sleep(0.01)
         assert recorder.failures == ["consent expired"]
 
     async def test_doubts_are_told_unless_one_is_under_way(
