@@ -6,8 +6,9 @@
     ice_restarted        media takes it
 
 Media goes on by the old path meanwhile, and whatever goes wrong leaves things as they were. Only one offer
-is out at a time, for an answer does not say which one it is for: a client that asks while the relay's own
-is on its way gets that one once more.
+is out at a time, for a description does not say which one it answers: a client that asks while the relay's
+own is on its way gets that one once more. An answer may come later than the time for its offer; the version
+that clients repeat tells it from the answer to the next one.
 """
 
 from __future__ import annotations
@@ -57,6 +58,11 @@ def begin(participant: Participant, message: RestartIce) -> IceRestart:
 def answer(participant: Participant, message: IceRestartAnswer) -> None:
     """A client's answer; the reply waits for the new path. Raises SignalingError."""
     connection = _own_connection(participant, message)
+    version = message.offer_version
+    if isinstance(version, int) and version != connection.session.version:
+        raise SignalingError(
+            ErrorCode.WRONG_STATE, "Another offer of an ICE restart came after that."
+        )
     remote = read_answer(message.answer)
     try:
         connection.media.reconnect(remote)
@@ -88,12 +94,16 @@ def _restart(connection: AnyConnection) -> IceRestart:
         connection.session = connection.session.next()
     session = connection.session
     if isinstance(connection, Publication):
-        return IceRestart(publisher_id=connection.id, offer=offer_to_receive(local, session))
+        return IceRestart(
+            publisher_id=connection.id,
+            offer=offer_to_receive(local, session),
+            offer_version=session.version,
+        )
     publication = connection.publication
     offer = offer_to_send(
         local, connection.media.source, publication.owner.id, publication.media.track_id, session
     )
-    return IceRestart(consumer_id=connection.id, offer=offer)
+    return IceRestart(consumer_id=connection.id, offer=offer, offer_version=session.version)
 
 
 def _offer(connection: AnyConnection) -> None:

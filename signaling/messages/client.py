@@ -82,9 +82,10 @@ class RestartIce(_AboutEither, frozen=True, kw_only=True, tag="restart_ice"):
 
 class IceRestartAnswer(_AboutEither, frozen=True, kw_only=True, tag="ice_restart_answer"):
     """Answer the offer of an `ice_restart`; exactly one of the ids. Answered by `ice_restarted`, once media
-    takes the new path."""
+    takes the new path. `offer_version` says which offer it is for."""
 
     answer: Answer
+    offer_version: int | UnsetType = UNSET
 
 
 class ClosePublisher(ClientMessage, frozen=True, kw_only=True, tag="close_publisher"):

@@ -159,12 +159,14 @@ class ConsumerClosed(ServerMessage, frozen=True, kw_only=True, tag="consumer_clo
 
 
 class IceRestart(ServerMessage, frozen=True, kw_only=True, tag="ice_restart"):
-    """An offer with new ICE credentials for one connection; answer it by `ice_restart_answer`. The reply to
-    `restart_ice`, and sent unasked when that connection's client answers no ICE checks any more."""
+    """An offer with new ICE credentials for one connection; answer it by `ice_restart_answer`, with its
+    `offer_version`. The reply to `restart_ice`, and sent unasked when that connection's client answers no
+    ICE checks any more."""
 
     publisher_id: str | UnsetType = UNSET
     consumer_id: str | UnsetType = UNSET
     offer: Offer
+    offer_version: int
 
 
 class IceRestarted(ServerMessage, frozen=True, kw_only=True, tag="ice_restarted"):

@@ -189,6 +189,23 @@ def test_only_an_offer_can_be_answered(ada: Client, connection: Connection, kind
     refused(ada, "ice_restart_answer", "wrong_state", answer=answer(), **named)
 
 
+def test_a_late_answer_is_not_taken_for_that_to_a_newer_offer(
+    ada: Client, connection: Connection, kind: str
+) -> None:
+    """The first offer found no path in time; its answer comes when another one is out already."""
+    named = {kind: connection.id}
+    first = ada.ask("restart_ice", **named)["offer_version"]
+    connection.find_no_path()
+    second = ada.ask("restart_ice", **named)
+    assert second["offer_version"] == _origin(second["offer"])[1] == first + 1
+    late = {"answer": answer(), "offer_version": first}
+    refused(ada, "ice_restart_answer", "wrong_state", **late, **named)
+    assert connection.restarts == [None]  # which still waits for its answer
+    ada.tell("ice_restart_answer", answer=answer(), offer_version=first + 1, id="7", **named)
+    connection.find_another_path()
+    assert ada.take() == [{"type": "ice_restarted", "id": "7", **named}]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

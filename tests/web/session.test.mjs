@@ -84,7 +84,7 @@ const ANSWERS = {
     consumers: [{ consumer_id: "c", publisher_id: "p", state: "connected" }],
   }),
   get_stats: () => ({ type: "stats", publisher: null, consumers: {} }),
-  restart_ice: () => ({ type: "ice_restart", consumer_id: "c", offer: OFFER }),
+  restart_ice: () => ({ type: "ice_restart", consumer_id: "c", offer: OFFER, offer_version: 3 }),
 };
 
 globalThis.WebSocket = FakeSocket;
@@ -160,6 +160,23 @@ test("a socket that works is kept when a path is lost", async () => {
   ]);
   assert.equal(socket.code, undefined);
   assert.equal(told.filter(([name]) => name === "lost").length, 0);
+  end();
+});
+
+test("an answer to a restart tells which offer it is for, and when it came too late the next offer is answered", async () => {
+  const { peer, socket, end } = await listening();
+  const answered = () => socket.sent.filter(({ type }) => type === "ice_restart_answer");
+  socket.receive({ type: "ice_restart", consumer_id: "c", offer: OFFER, offer_version: 2 });
+  await pass(50);
+  assert.deepEqual(answered().map(({ offer_version }) => offer_version), [2]);
+  assert.equal(socket.types().includes("restart_ice"), false);
+  socket.receive({ type: "error", id: answered()[0].id, code: "wrong_state", message: "" });
+  await pass(50);
+  assert.deepEqual(answered().map(({ offer_version }) => offer_version), [2, 3]);
+  socket.receive({ type: "error", id: answered()[1].id, code: "negotiation_failed", message: "" });
+  await pass(50);
+  assert.equal(answered().length, 2);
+  assert.equal(peer.connectionState, "connected");
   end();
 });
 

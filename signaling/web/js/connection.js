@@ -187,16 +187,22 @@ export class Connection {
 
   /** @param {() => Promise<Message>} getOffer */
   async #restart(getOffer) {
-    const { offer } = await getOffer();
+    const { offer, offer_version } = await getOffer();
     if (this.#closed) {
       return;
     }
     await this.peer.setRemoteDescription(offer);
     await this.#answer(offer);
     const { id } = this.#words;
-    const answering = { [id]: this.id, answer: this.peer.localDescription };
+    const answering = { [id]: this.id, answer: this.peer.localDescription, offer_version };
     // Not waited for: when this one is of no use, another one may be.
-    this.#signaling.request("ice_restart_answer", answering, NEGOTIATION_PATIENCE, true).catch(() => {});
+    this.#signaling
+      .request("ice_restart_answer", answering, NEGOTIATION_PATIENCE, true)
+      .catch((/** @type {SignalingError} */ { code }) => {
+        if (code === "wrong_state") {
+          this.restart(); // it came too late, as after a sleep: another offer is out by now, or wanted
+        }
+      });
   }
 
   #pathChanged() {
