@@ -52,6 +52,26 @@ def peer(network: FakeNetwork, transport: Transport) -> DtlsPeer:
     return DtlsPeer(network, transport)
 
 
+@pytest.fixture
+async def beginning(
+    transport: Transport, peer: DtlsPeer, monkeypatch: pytest.MonkeyPatch
+) -> Transport:
+    """The transport, which has said hello by DTLS to a peer that says nothing, and repeats it soon."""
+    monkeypatch.setattr("relay.dtls.INITIAL_TIMEOUT", 0.01)
+    transport.add_remote_candidate(candidate())
+    transport.connect(peer.parameters(DtlsRole.SERVER))
+    await until(lambda: transport._dtls is not None)
+    return transport
+
+
+@pytest.fixture
+async def other(network: FakeNetwork) -> AsyncIterator[Transport]:
+    """Another connection's."""
+    other = Transport(network.router, (LOCAL,), 0x5678, Recorder().observer())
+    yield other
+    other.close()
+
+
 async def connect(transport: Transport, peer: DtlsPeer, role: DtlsRole = DtlsRole.CLIENT) -> None:
     """Bring a transport to CONNECTED. role: the peer's in DTLS."""
     transport.add_remote_candidate(candidate(peer.address))
@@ -253,23 +273,15 @@ class TestDtls:
         assert network.router.drops == {DropReason.DTLS_UNEXPECTED: 2 * MAX_EARLY_DTLS}
 
     async def test_repeats_a_lost_flight(
-        self,
-        monkeypatch: pytest.MonkeyPatch,
-        network: FakeNetwork,
-        transport: Transport,
-        peer: DtlsPeer,
+        self, network: FakeNetwork, beginning: Transport, peer: DtlsPeer
     ) -> None:
-        monkeypatch.setattr("relay.dtls.INITIAL_TIMEOUT", 0.01)
-        transport.add_remote_candidate(candidate())
-        transport.connect(peer.parameters(DtlsRole.SERVER))
-
         def hellos() -> int:
             return sum(datagram[0] == 22 for _, datagram in network.plane.sent)
 
-        await until(lambda: hellos() >= 3)  # nobody answers
+        await until(lambda: hellos() >= 3)
         peer.check()
         peer.speak_dtls(client=False)
-        await until(lambda: transport.state is ConnectionState.CONNECTED)
+        await until(lambda: beginning.state is ConnectionState.CONNECTED)
 
     async def test_after_the_end_is_counted(
         self, network: FakeNetwork, transport: Transport, peer: DtlsPeer
@@ -313,11 +325,15 @@ class TestPaths:
         assert network.router.bindings == {PATH: transport, ELSEWHERE: transport}
 
     async def test_a_forged_check_takes_no_path_away(
-        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+        self,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+        recorder: Recorder,
+        other: Transport,
     ) -> None:
         # Somebody with a session of his own writes the peer's address on his checks, and gets no answer.
         await connect(transport, peer)
-        other = Transport(network.router, (LOCAL,), 0x5678, Recorder().observer())
         forger = DtlsPeer(network, other)
         forger.answering = False
         other.connect(forger.parameters())
@@ -330,26 +346,25 @@ class TestPaths:
         assert network.router.bindings == {PATH: transport}
 
     async def test_one_whose_owner_is_gone_goes_to_who_answers_there(
-        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer
+        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, other: Transport
     ) -> None:
         # An address translator gives a port away that a silent client still seems to have.
         await connect(transport, peer)
-        other = Transport(network.router, (LOCAL,), 0x5678, Recorder().observer())
-        newcomer = DtlsPeer(network, other)
-        other.connect(newcomer.parameters())
-        await asyncio.sleep(0)
-        newcomer.check()
-        await until(lambda: network.router.bindings[PATH] is other)
+        await self._take(network, other)
         network.plane.sent.clear()
         transport.send_rtcp([ReceiverReport(0x1234)])
         transport.close()
         assert network.plane.sent == []
         assert network.router.bindings == {PATH: other}
-        other.close()
 
     @pytest.mark.parametrize("greeted", [False, True])
     async def test_a_handshake_waits_until_the_path_is_its_own(
-        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, greeted: bool
+        self,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+        other: Transport,
+        greeted: bool,
     ) -> None:
         """Somebody passed ICE, perhaps said hello, and vanished; who has the port then speaks DTLS as soon
         as ICE lets it, and that is before our own check was answered."""
@@ -360,7 +375,6 @@ class TestPaths:
         del network.peers[REMOTE]
         if greeted:
             peer.speak_dtls()
-        other = Transport(network.router, (LOCAL,), 0x5678, Recorder().observer())
         newcomer = Hasty(network, other)
         newcomer.answering = False
         other.connect(newcomer.parameters())
@@ -371,13 +385,17 @@ class TestPaths:
         newcomer.send(bytes(newcomer.answer(newcomer.requests[-1])))
         await until(lambda: other.state is ConnectionState.CONNECTED)
         assert transport.state is ConnectionState.CONNECTING
-        other.close()
 
     async def test_one_that_is_taken_is_used_no_more(
-        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+        self,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+        recorder: Recorder,
+        other: Transport,
     ) -> None:
         await connect(transport, peer)
-        other = await self._take(network)
+        await self._take(network, other)
         assert recorder.lost == 1
         assert transport.state is ConnectionState.CONNECTED
         assert transport.paths == {}
@@ -389,10 +407,15 @@ class TestPaths:
         assert network.plane.sent == []
 
     async def test_who_lost_one_comes_by_another(
-        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+        self,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+        recorder: Recorder,
+        other: Transport,
     ) -> None:
         await connect(transport, peer)
-        other = await self._take(network)
+        await self._take(network, other)
         moved = DtlsPeer(network, transport, ELSEWHERE.remote)
         moved.check()
         await until(lambda: recorder.selected == [ELSEWHERE])
@@ -400,26 +423,34 @@ class TestPaths:
         assert network.router.bindings == {PATH: other, ELSEWHERE: transport}
         transport.send_rtcp([ReceiverReport(0x1234)])
         assert network.plane.sent[-1][0] == ELSEWHERE
-        other.close()
 
     async def test_who_lost_one_goes_by_one_that_is_known(
-        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+        self,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+        recorder: Recorder,
+        other: Transport,
     ) -> None:
         await connect(transport, peer)
         moved = DtlsPeer(network, transport, ELSEWHERE.remote)
         moved.check()
         await until(lambda: recorder.selected == [ELSEWHERE])
         DtlsPeer(network, transport)  # is at the first one, still
-        other = await self._take(network, ELSEWHERE.remote)
+        await self._take(network, other, ELSEWHERE.remote)
         assert recorder.lost == 1
         await until(lambda: recorder.selected == [ELSEWHERE, PATH])
-        other.close()
 
     async def test_who_lost_one_may_have_it_back(
-        self, network: FakeNetwork, transport: Transport, peer: DtlsPeer, recorder: Recorder
+        self,
+        network: FakeNetwork,
+        transport: Transport,
+        peer: DtlsPeer,
+        recorder: Recorder,
+        other: Transport,
     ) -> None:
         await connect(transport, peer)
-        other = await self._take(network)
+        await self._take(network, other)
         back = DtlsPeer(network, transport)
         back.check()
         await until(lambda: recorder.selected == [PATH])
@@ -434,13 +465,14 @@ class TestPaths:
         transport: Transport,
         peer: DtlsPeer,
         recorder: Recorder,
+        other: Transport,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr("relay.consent.INTERVAL", 0.01)
         monkeypatch.setattr("relay.consent.EXPIRY", 0.3)
         network.router.timers.step = 0.002
         await connect(transport, peer)
-        other = await self._take(network)
+        await self._take(network, other)
         requests = network.plane.peers[REMOTE].requests
         requests.clear()
         await until(lambda: recorder.failures)
@@ -448,68 +480,44 @@ class TestPaths:
         ours = transport.ice_parameters.username_fragment
         assert requests  # of the other one
         assert not [one for one in requests if ours in one.attributes["USERNAME"]]
-        other.close()
 
-    async def _take(self, network: FakeNetwork, address: Address = REMOTE) -> Transport:
-        """Another connection, whose peer is where somebody else was."""
-        other = Transport(network.router, (LOCAL,), 0x5678, Recorder().observer())
+    async def _take(
+        self, network: FakeNetwork, other: Transport, address: Address = REMOTE
+    ) -> DtlsPeer:
+        """The peer of another connection, which is where somebody else was."""
         newcomer = DtlsPeer(network, other, address)
         other.connect(newcomer.parameters())
         await asyncio.sleep(0)
         newcomer.check()
         await until(lambda: network.router.bindings[Path(LOCAL, address)] is other)
-        return other
+        return newcomer
 
     async def test_a_handshake_is_repeated_to_nobody_else(
-        self,
-        monkeypatch: pytest.MonkeyPatch,
-        network: FakeNetwork,
-        transport: Transport,
-        peer: DtlsPeer,
+        self, network: FakeNetwork, beginning: Transport, other: Transport
     ) -> None:
         # Who has the port by now would take our flight for one of its own handshake's.
-        monkeypatch.setattr("relay.dtls.INITIAL_TIMEOUT", 0.01)
-        transport.add_remote_candidate(candidate())
-        transport.connect(peer.parameters(DtlsRole.SERVER))
-        await until(lambda: transport._dtls is not None)  # which the peer vanishes in
-        other = Transport(network.router, (LOCAL,), 0x5678, Recorder().observer())
-        newcomer = DtlsPeer(network, other)
-        other.connect(newcomer.parameters())
-        await asyncio.sleep(0)
-        newcomer.check()
-        await until(lambda: network.router.bindings[PATH] is other)
+        newcomer = await self._take(network, other)
         network.plane.sent.clear()
-        assert transport._dtls is not None
-        deadline = transport._dtls.deadline()
+        assert beginning._dtls is not None
+        deadline = beginning._dtls.deadline()
         assert deadline is not None
-        await until(lambda: transport._dtls is not None and transport._dtls.deadline() != deadline)
+        await until(lambda: beginning._dtls is not None and beginning._dtls.deadline() != deadline)
         assert not any(datagram[0] == 22 for _, datagram in network.plane.sent)
         newcomer.speak_dtls()
         await until(lambda: other.state is ConnectionState.CONNECTED)
-        other.close()
 
     @pytest.mark.parametrize("taken", [False, True])
     async def test_a_handshake_goes_on_by_the_one_that_is_selected_meanwhile(
-        self,
-        monkeypatch: pytest.MonkeyPatch,
-        network: FakeNetwork,
-        transport: Transport,
-        peer: DtlsPeer,
-        taken: bool,
+        self, network: FakeNetwork, beginning: Transport, other: Transport, taken: bool
     ) -> None:
         """Nothing comes by it before we have spoken: the other end waits for our hello."""
-        monkeypatch.setattr("relay.dtls.INITIAL_TIMEOUT", 0.01)
-        transport.add_remote_candidate(candidate())
-        transport.connect(peer.parameters(DtlsRole.SERVER))
-        await until(lambda: transport._dtls is not None)
         del network.peers[REMOTE]
-        other = await self._take(network) if taken else None
-        moved = DtlsPeer(network, transport, ELSEWHERE.remote)
+        if taken:
+            await self._take(network, other)
+        moved = DtlsPeer(network, beginning, ELSEWHERE.remote)
         moved.speak_dtls(client=False)
         moved.check()
-        await until(lambda: transport.state is ConnectionState.CONNECTED)
-        if other is not None:
-            other.close()
+        await until(lambda: beginning.state is ConnectionState.CONNECTED)
 
 
 class TestRestart:
