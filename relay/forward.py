@@ -211,7 +211,6 @@ def _admit(source: Source, cut: _Cut, arrival: float) -> DropReason | None:
         level = packet[17] & 0x7F
         source.level_energy += POWER[level]
         source.level_count += 1
-        source.voice_count += packet[17] >> 7
     if source.contender is not None and not source.contender.admits(level, arrival):
         source.timeline.cut()
         return DropReason.RTP_NOT_LOUDEST

@@ -38,7 +38,7 @@ try:
 except ImportError:  # it was installed without a compiler
     _native = None
 
-INTERFACE = 11
+INTERFACE = 12
 """Which of the extension's interfaces this module speaks; one that an older version left is of no use."""
 
 AVAILABLE: bool = getattr(_native, "INTERFACE", None) == INTERFACE
@@ -106,24 +106,7 @@ class NativeSource:
 
     def counters(self) -> SourceCounters:
         """What came so far."""
-        packets, payload_bytes, lost_before, gaps, *more = self.native.counters()
-        energy, levels, voices, received, base, highest, jitter, ssrc, recovered = more
-        expected = highest - base + 1 if received else 0
-        return SourceCounters(
-            packets=packets,
-            payload_bytes=payload_bytes,
-            packets_lost=lost_before + max(0, expected - received),
-            gaps=gaps,
-            level_energy=energy,
-            level_count=levels,
-            voice_count=voices,
-            ssrc=ssrc,
-            received=received,
-            expected=expected,
-            highest_sequence=highest,
-            jitter=jitter,
-            recovered=recovered,
-        )
+        return SourceCounters(*self.native.counters())
 
     def missing(self) -> tuple[int | None, list[int]]:
         """The current SSRC, and its latest sequence numbers of which no packet came."""

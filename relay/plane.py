@@ -35,21 +35,16 @@ class SourceCounters:
     """What came from one publisher.
 
     packets, payload_bytes, packets_lost, gaps: since the beginning, over all of its SSRCs; a gap is at
-    least `GAP_PACKETS` in a row that had not come when a later one did. level_energy, level_count,
-    voice_count: of what was not muted, the audio levels' powers added up (`levels.py`), of how many
-    packets, and in how many of those the browser heard a voice. recovered: lost ones that were restored
-    from the redundancy of later ones; they count as lost. The rest is of the current SSRC (None before
-    the first packet), for receiver reports: packets received and expected so far, the highest extended
-    sequence number, jitter in clock ticks.
+    least `GAP_PACKETS` in a row that had not come when a later one did. recovered: lost ones that were
+    restored from the redundancy of later ones; they count as lost. The rest is of the current SSRC (None
+    before the first packet), for receiver reports: packets received and expected so far, the highest
+    extended sequence number, jitter in clock ticks.
     """
 
     packets: int
     payload_bytes: int
     packets_lost: int
     gaps: int
-    level_energy: int
-    level_count: int
-    voice_count: int
     ssrc: int | None
     received: int
     expected: int
@@ -116,8 +111,8 @@ class Source(Protocol):
         ...
 
     def levels(self) -> tuple[int, int]:
-        """level_energy and level_count alone, without waiting for a packet that is just forwarded: its
-        energy may be counted, and itself not yet."""
+        """The audio levels' powers of what was not muted, added up (`levels.py`), and of how many packets.
+        Without waiting for one that is just forwarded: its power may be counted, and itself not yet."""
         ...
 
     def missing(self) -> tuple[int | None, list[int]]:

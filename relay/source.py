@@ -48,7 +48,6 @@ class Source:
         "red",
         "ssrc",
         "timeline",
-        "voice_count",
     )
 
     def __init__(
@@ -79,7 +78,6 @@ class Source:
         self.payload_bytes = 0
         self.level_energy = 0
         self.level_count = 0
-        self.voice_count = 0
 
     @property
     def muted(self) -> bool:
@@ -189,9 +187,6 @@ class Source:
             payload_bytes=self.payload_bytes,
             packets_lost=self._lost_before + reception.lost,
             gaps=reception.gaps,
-            level_energy=self.level_energy & ENERGY_MASK,
-            level_count=self.level_count,
-            voice_count=self.voice_count,
             ssrc=self.ssrc,
             received=reception.received,
             expected=reception.expected,

@@ -114,7 +114,6 @@ static int note_level(struct source *source, unsigned char said)
     uint64_t levels = atomic_load_explicit(&source->level_count, memory_order_relaxed);
     count(&source->level_energy, level_power[level]);
     atomic_store_explicit(&source->level_count, levels + 1, memory_order_release); /* the energy first */
-    source->voice_count += said >> 7;
     return level;
 }
 

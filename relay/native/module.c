@@ -65,7 +65,7 @@ PyMODINIT_FUNC PyInit__native(void)
     static const char names[] = DROP_REASONS(NAME);
 #undef NAME
     PyObject *self = PyModule_Create(&module);
-    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 11) && /* relay/native.py has it, too */
+    if (self && !PyModule_AddIntConstant(self, "INTERFACE", 12) && /* relay/native.py has it, too */
         !PyModule_AddType(self, &PlaneType) && !PyModule_AddType(self, &SourceType) &&
         !PyModule_AddType(self, &StageType) && !PyModule_AddType(self, &SinkType) &&
         !PyModule_AddStringConstant(self, "DROP_REASONS", names))

@@ -95,11 +95,11 @@ static PyObject *source_counters(Source *self, PyObject *Py_UNUSED(ignored))
     struct source now;
     WITH_MUTEX(self->source.home, now = self->source);
     const struct reception *reception = &now.reception;
-    return Py_BuildValue("KKKKKKKKLLdNK", U64(now.packets), U64(now.payload_bytes), U64(now.lost_before),
-                         U64(reception->gaps), U64(now.level_energy), U64(now.level_count),
-                         U64(now.voice_count), U64(reception->received), (long long)reception->base,
-                         (long long)reception->highest, reception->jitter,
-                         build_ssrc(now.has_ssrc, now.ssrc), U64(now.recovered));
+    return Py_BuildValue("KKKKNKKLdK", U64(now.packets), U64(now.payload_bytes),
+                         U64(now.lost_before + reception_lost(reception)), U64(reception->gaps),
+                         build_ssrc(now.has_ssrc, now.ssrc), U64(reception->received),
+                         U64(reception_expected(reception)), (long long)reception->highest,
+                         reception->jitter, U64(now.recovered));
 }
 
 static PyObject *source_missing_method(Source *self, PyObject *Py_UNUSED(ignored))
@@ -117,8 +117,7 @@ static PyMethodDef source_methods[] = {
     {"leave", (PyCFunction)source_leave, METH_NOARGS, "Give the seat back, if there is one."},
     {"levels", (PyCFunction)source_levels, METH_NOARGS, "(level_energy, level_count)"},
     {"counters", (PyCFunction)source_counters, METH_NOARGS,
-     "(packets, payload_bytes, lost_before, gaps, level_energy, level_count, voice_count, received, base,"
-     " highest, jitter, ssrc or None, recovered)"},
+     "(packets, payload_bytes, lost, gaps, ssrc or None, received, expected, highest, jitter, recovered)"},
     {"missing", (PyCFunction)source_missing_method, METH_NOARGS,
      "missing() -> (ssrc or None, bytes): of the latest sequence numbers, each of 16 bits, those that have"
      " not come, oldest first."},

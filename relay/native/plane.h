@@ -155,7 +155,6 @@ struct source {
     struct timeline timeline;
     uint64_t packets, payload_bytes, recovered;
     counter level_energy, level_count; /* relay/levels.py */
-    uint64_t voice_count;
     struct contender contender;
     unsigned references; /* table entries that name it */
     struct leg legs[MAX_THREADS];

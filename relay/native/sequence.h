@@ -44,11 +44,14 @@ static inline int64_t extend(int64_t highest, uint16_t sequence)
     return highest + (int16_t)(uint16_t)(sequence - (uint16_t)highest);
 }
 
+static inline uint64_t reception_expected(const struct reception *reception)
+{
+    return reception->received ? (uint64_t)(reception->highest - reception->base + 1) : 0;
+}
+
 static inline uint64_t reception_lost(const struct reception *reception)
 {
-    if (!reception->received)
-        return 0;
-    uint64_t expected = (uint64_t)(reception->highest - reception->base + 1);
+    uint64_t expected = reception_expected(reception);
     return expected > reception->received ? expected - reception->received : 0;
 }
 

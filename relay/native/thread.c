@@ -202,10 +202,9 @@ static void port_failed(struct port *port, int error)
     count_error(port->thread->receive_errors, error, 1);
     if (++port->failures < FAILURES_BEFORE_PAUSE)
         return;
-    unsigned doubled = port->failures - FAILURES_BEFORE_PAUSE;
+    double pause = ldexp(FIRST_PAUSE, (int)(port->failures - FAILURES_BEFORE_PAUSE));
     epoll_ctl(port->thread->epoll, EPOLL_CTL_DEL, port->descriptor, NULL);
-    port->again_at = monotonic() + fmin(FIRST_PAUSE * (double)(1u << (doubled < 16 ? doubled : 16)),
-                                        LONGEST_PAUSE);
+    port->again_at = monotonic() + fmin(pause, LONGEST_PAUSE);
 }
 
 /* Take up ports whose pause is over. Returns milliseconds until the next one's is, for epoll_wait. */

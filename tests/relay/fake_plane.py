@@ -49,7 +49,7 @@ class FakeSource:
 
     def counters(self) -> SourceCounters:
         """Zeros."""
-        return SourceCounters(0, 0, 0, 0, 0, 0, 0, None, 0, 0, 0, 0.0)
+        return SourceCounters(0, 0, 0, 0, None, 0, 0, 0, 0.0)
 
     def missing(self) -> tuple[int | None, list[int]]:
         """Nothing."""
