@@ -33,7 +33,7 @@ _KEY, _SALT = 16, 12
 
 
 class LightPeer:
-    """The other end of one connection of the relay's.
+    """The other end of one connection of the relay's; `async with` connects and closes it.
 
     received: RTP packets that came, unprotected. closed: whether DTLS said goodbye.
     """
@@ -48,6 +48,13 @@ class LightPeer:
         self._sending: pylibsrtp.Session | None = None
         self._receiving: pylibsrtp.Session | None = None
         self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> LightPeer:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     @property
     def closed(self) -> bool:

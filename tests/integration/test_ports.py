@@ -91,10 +91,8 @@ class Mute(Client):
 @pytest.fixture
 async def speaker(relay: Relay) -> AsyncIterator[LightPeer]:
     """Somebody who publishes."""
-    peer = LightPeer(relay.create_publisher())
-    await peer.connect()
-    yield peer
-    await peer.close()
+    async with LightPeer(relay.create_publisher()) as peer:
+        yield peer
 
 
 async def test_a_handshake_by_the_port_of_one_that_was_never_begun(relay: Relay) -> None:

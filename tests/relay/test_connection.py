@@ -49,15 +49,13 @@ async def test_life(relay: Relay) -> None:
     publisher.on("connected", lambda: events.append(publisher.state))
     publisher.on("closed", events.append)
     assert str(publisher.state) == "new"
-    peer = LightPeer(publisher)
-    await peer.connect()
-    assert events == [ConnectionState.CONNECTED]
-    publisher.close()
-    publisher.close(CloseReason.FAILED)
-    assert str(publisher.state) == "closed"
-    assert events == [ConnectionState.CONNECTED, CloseReason.CLOSED]
-    await until(lambda: peer.closed)
-    await peer.close()
+    async with LightPeer(publisher) as peer:
+        assert events == [ConnectionState.CONNECTED]
+        publisher.close()
+        publisher.close(CloseReason.FAILED)
+        assert str(publisher.state) == "closed"
+        assert events == [ConnectionState.CONNECTED, CloseReason.CLOSED]
+        await until(lambda: peer.closed)
 
 
 async def test_a_refused_answer_leaves_it_as_it_was(relay: Relay) -> None:
@@ -67,12 +65,10 @@ async def test_a_refused_answer_leaves_it_as_it_was(relay: Relay) -> None:
     with pytest.raises(ParameterError, match="fingerprint"):
         publisher.connect(UNUSABLE)
     assert publisher.state is ConnectionState.NEW
-    peer = LightPeer(publisher)
-    await peer.connect()
-    with pytest.raises(InvalidStateError, match="connected"):
-        publisher.connect(UNUSABLE)
-    assert closed == []
-    await peer.close()
+    async with LightPeer(publisher):
+        with pytest.raises(InvalidStateError, match="connected"):
+            publisher.connect(UNUSABLE)
+        assert closed == []
 
 
 async def test_closes_itself_without_a_media_path(
@@ -143,10 +139,8 @@ async def test_candidates_at_any_time(relay: Relay) -> None:
     useless = candidate(address="somebody.local")
     publisher.add_remote_candidate(useless)
     publisher.add_remote_candidate(None)
-    peer = LightPeer(publisher)
-    await peer.connect()
-    publisher.add_remote_candidate(useless)
-    publisher.close()
-    publisher.add_remote_candidate(candidate())
-    publisher.add_remote_candidate(None)
-    await peer.close()
+    async with LightPeer(publisher):
+        publisher.add_remote_candidate(useless)
+        publisher.close()
+        publisher.add_remote_candidate(candidate())
+        publisher.add_remote_candidate(None)

@@ -32,10 +32,8 @@ from tests.integration.light_peer import LightPeer
 @pytest.fixture
 async def speaker(relay: Relay) -> AsyncIterator[LightPeer]:
     """A peer that publishes."""
-    peer = LightPeer(relay.create_publisher())
-    await peer.connect()
-    yield peer
-    await peer.close()
+    async with LightPeer(relay.create_publisher()) as peer:
+        yield peer
 
 
 @pytest.fixture
@@ -65,51 +63,42 @@ async def test_sends_under_its_own_ssrc(
     relay: Relay, speaker: LightPeer, publisher: Publisher
 ) -> None:
     consumer = relay.create_consumer(publisher)
-    listener = LightPeer(consumer)
-    await listener.connect()
-    for sequence in range(3):
-        await speaker.send(sequence, 960 * sequence, 0x1111)
-    await listener.wait_received(3)
-    assert {packet[8:12] for packet in listener.received} == {consumer.ssrc.to_bytes(4, "big")}
-    assert consumer.stats().packets_sent == 3
-    assert consumer.stats().bytes_sent == 3 * len(b"opus 00000")
-    await listener.close()
+    async with LightPeer(consumer) as listener:
+        for sequence in range(3):
+            await speaker.send(sequence, 960 * sequence, 0x1111)
+        await listener.wait_received(3)
+        assert {packet[8:12] for packet in listener.received} == {consumer.ssrc.to_bytes(4, "big")}
+        assert consumer.stats().packets_sent == 3
+        assert consumer.stats().bytes_sent == 3 * len(b"opus 00000")
 
 
 async def test_a_closed_one_gets_nothing_more(
     relay: Relay, speaker: LightPeer, publisher: Publisher
 ) -> None:
-    stays, leaves = (LightPeer(relay.create_consumer(publisher)) for _ in range(2))
-    await stays.connect()
-    await leaves.connect()
-    leaves.connection.close()
-    assert publisher.consumers == {stays.connection}
-    await speaker.send(1, 960, 0x1111)
-    await stays.wait_received(1)
-    assert leaves.received == []
-    assert publisher.state is ConnectionState.CONNECTED
-    await stays.close()
-    await leaves.close()
+    one, other = (LightPeer(relay.create_consumer(publisher)) for _ in range(2))
+    async with one as stays, other as leaves:
+        leaves.connection.close()
+        assert publisher.consumers == {stays.connection}
+        await speaker.send(1, 960, 0x1111)
+        await stays.wait_received(1)
+        assert leaves.received == []
+        assert publisher.state is ConnectionState.CONNECTED
 
 
 class TestSwitch:
     async def test_moves_between_publishers(self, relay: Relay, publisher: Publisher) -> None:
-        other = LightPeer(relay.create_publisher())
-        await other.connect()
-        assert isinstance(other.connection, Publisher)
-        consumer = relay.create_consumer(publisher)
-        consumer.switch(other.connection)  # before it is connected itself
-        assert publisher.consumers == set()
-        assert other.connection.consumers == {consumer}
-        publisher.close()
-        assert consumer.state is ConnectionState.NEW
-        listener = LightPeer(consumer)
-        await listener.connect()
-        await other.send(7, 960, 0x2222)
-        await listener.wait_received(1)
-        assert listener.received[0][12:] == b"opus 00007"
-        await listener.close()
-        await other.close()
+        async with LightPeer(relay.create_publisher()) as other:
+            assert isinstance(other.connection, Publisher)
+            consumer = relay.create_consumer(publisher)
+            consumer.switch(other.connection)  # before it is connected itself
+            assert publisher.consumers == set()
+            assert other.connection.consumers == {consumer}
+            publisher.close()
+            assert consumer.state is ConnectionState.NEW
+            async with LightPeer(consumer) as listener:
+                await other.send(7, 960, 0x2222)
+                await listener.wait_received(1)
+                assert listener.received[0][12:] == b"opus 00007"
 
     async def test_needs_a_connected_publisher(self, relay: Relay, publisher: Publisher) -> None:
         consumer = relay.create_consumer(publisher)
@@ -130,27 +119,25 @@ async def test_nothing_is_sent_again_while_there_is_no_path(
     relay: Relay, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     consumer = relay.create_consumer(publisher)
-    listener = LightPeer(consumer)
-    await listener.connect()
-    asked: list[int] = []
+    async with LightPeer(consumer):
+        asked: list[int] = []
 
-    def retransmit(_: object, sequences: list[int]) -> int:
-        asked.extend(sequences)
-        return 0
+        def retransmit(_: object, sequences: list[int]) -> int:
+            asked.extend(sequences)
+            return 0
 
-    transport = consumer._transport
-    assert transport._remote is not None
-    assert transport._selected is not None
-    remote = replace(transport._remote, rtp=RtpParameters(nack=True))
-    monkeypatch.setattr(transport, "_remote", remote)
-    monkeypatch.setattr(relay._router.plane, "retransmit", retransmit)
-    consumer._receive_rtcp([Nack(1, consumer.ssrc, (5,))], 1.0)
-    consumer._path_lost()
-    consumer._receive_rtcp([Nack(1, consumer.ssrc, (6,))], 1.0)
-    consumer._path_selected(transport._selected)
-    consumer._receive_rtcp([Nack(1, consumer.ssrc, (7,))], 1.0)
-    assert asked == [5, 7]
-    await listener.close()
+        transport = consumer._transport
+        assert transport._remote is not None
+        assert transport._selected is not None
+        remote = replace(transport._remote, rtp=RtpParameters(nack=True))
+        monkeypatch.setattr(transport, "_remote", remote)
+        monkeypatch.setattr(relay._router.plane, "retransmit", retransmit)
+        consumer._receive_rtcp([Nack(1, consumer.ssrc, (5,))], 1.0)
+        consumer._path_lost()
+        consumer._receive_rtcp([Nack(1, consumer.ssrc, (6,))], 1.0)
+        consumer._path_selected(transport._selected)
+        consumer._receive_rtcp([Nack(1, consumer.ssrc, (7,))], 1.0)
+        assert asked == [5, 7]
 
 
 async def test_a_datagram_of_many_reports_costs_as_much_as_one(

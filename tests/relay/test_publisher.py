@@ -23,34 +23,30 @@ async def test_stats_before_anything_came(relay: Relay) -> None:
 
 async def test_counts_what_comes(relay: Relay) -> None:
     publisher = relay.create_publisher()
-    peer = LightPeer(publisher)
-    await peer.connect()
-    for sequence in (1, 2, 4):  # 3 is lost
-        await peer.send(sequence, 960 * sequence, 0x1111)
-    await until(lambda: publisher.stats().packets_received == 3)
-    stats = publisher.stats()
-    assert stats.bytes_received == 3 * len(b"opus 00001")
-    assert stats.packets_lost == 1
-    assert stats.round_trip_time is not None
-    await peer.close()
+    async with LightPeer(publisher) as peer:
+        for sequence in (1, 2, 4):  # 3 is lost
+            await peer.send(sequence, 960 * sequence, 0x1111)
+        await until(lambda: publisher.stats().packets_received == 3)
+        stats = publisher.stats()
+        assert stats.bytes_received == 3 * len(b"opus 00001")
+        assert stats.packets_lost == 1
+        assert stats.round_trip_time is not None
 
 
 async def test_muted_before_it_is_connected(relay: Relay) -> None:
     publisher = relay.create_publisher()
     publisher.muted = True
-    speaker = LightPeer(publisher)
-    await speaker.connect()
-    listener = LightPeer(relay.create_consumer(publisher))
-    await listener.connect()
-    await speaker.send(1, 960, 0x1111)
-    await until(lambda: publisher.stats().packets_received == 1)
-    assert publisher.muted
-    publisher.muted = False
-    await speaker.send(2, 1920, 0x1111)
-    await listener.wait_received(1)
-    assert [packet[12:] for packet in listener.received] == [b"opus 00002"]
-    await listener.close()
-    await speaker.close()
+    async with (
+        LightPeer(publisher) as speaker,
+        LightPeer(relay.create_consumer(publisher)) as listener,
+    ):
+        await speaker.send(1, 960, 0x1111)
+        await until(lambda: publisher.stats().packets_received == 1)
+        assert publisher.muted
+        publisher.muted = False
+        await speaker.send(2, 1920, 0x1111)
+        await listener.wait_received(1)
+        assert [packet[12:] for packet in listener.received] == [b"opus 00002"]
 
 
 async def test_takes_rtp_by_its_own_paths_alone(
@@ -58,39 +54,35 @@ async def test_takes_rtp_by_its_own_paths_alone(
 ) -> None:
     """An address translator gave one of them to another client, before this one had its keys."""
     publisher, other = relay.create_publisher(), relay.create_publisher()
-    peer = LightPeer(publisher)
-    await peer.connect()
-    transport, router = publisher._transport, relay._router
-    (own,) = transport.paths
-    lost = Path(own.local, Address("127.0.0.1", 9))
-    transport.paths[lost] = None
-    router.bind(lost, other._transport)
-    bound: list[Path] = []
-    monkeypatch.setattr(router.plane, "bind", lambda path, source: bound.append(path))
-    publisher._start(random_keys(), own)
-    assert bound == [own]
-    router.unbind(lost, other._transport)
-    await peer.close()
+    async with LightPeer(publisher):
+        transport, router = publisher._transport, relay._router
+        (own,) = transport.paths
+        lost = Path(own.local, Address("127.0.0.1", 9))
+        transport.paths[lost] = None
+        router.bind(lost, other._transport)
+        bound: list[Path] = []
+        monkeypatch.setattr(router.plane, "bind", lambda path, source: bound.append(path))
+        publisher._start(random_keys(), own)
+        assert bound == [own]
+        router.unbind(lost, other._transport)
 
 
 async def test_its_consumers_close_first(relay: Relay) -> None:
     publisher = relay.create_publisher()
-    peer = LightPeer(publisher)
-    await peer.connect()
-    events: list[tuple[str, CloseReason]] = []
-    publisher.on("closed", lambda reason: events.append(("publisher", reason)))
-    for name in ("first", "second"):
-        consumer = relay.create_consumer(publisher)
-        consumer.on("closed", lambda reason, name=name: events.append((name, reason)))
-    assert len(publisher.consumers) == 2
-    publisher.close()
-    assert sorted(events[:2]) == [
-        ("first", CloseReason.PUBLISHER_CLOSED),
-        ("second", CloseReason.PUBLISHER_CLOSED),
-    ]
-    assert events[2:] == [("publisher", CloseReason.CLOSED)]
-    assert publisher.consumers == set()
-    await peer.close()
+    async with LightPeer(publisher):
+        events: list[tuple[str, CloseReason]] = []
+        publisher.on("closed", lambda reason: events.append(("publisher", reason)))
+        for name in ("first", "second"):
+            consumer = relay.create_consumer(publisher)
+            consumer.on("closed", lambda reason, name=name: events.append((name, reason)))
+        assert len(publisher.consumers) == 2
+        publisher.close()
+        assert sorted(events[:2]) == [
+            ("first", CloseReason.PUBLISHER_CLOSED),
+            ("second", CloseReason.PUBLISHER_CLOSED),
+        ]
+        assert events[2:] == [("publisher", CloseReason.CLOSED)]
+        assert publisher.consumers == set()
 
 
 @pytest.mark.parametrize("plane", [PlaneKind.AUTO, PlaneKind.PYTHON])
