@@ -46,9 +46,10 @@ from .parameters import (
     TransportParameters,
 )
 from .router import Router
-from .rtcp import RtcpError, RtcpPacket, build_rtcp, parse_rtcp
+from .rtcp import RtcpPacket
 from .screening import Budget
-from .srtp import SrtpContext, SrtpKeys
+from .srtcp import Srtcp
+from .srtp import SrtpKeys
 from .stats import DropReason, SetupTimes
 
 logger = logging.getLogger(__name__)
@@ -75,15 +76,9 @@ MAX_EARLY_DTLS = 4
 """Datagrams that are kept for the other end's parameters: a browser shakes hands as soon as ICE lets it,
 and its ClientHello takes two. Later ones are dropped; it repeats them."""
 
-MAX_RTCP_SOURCES = 8
-"""SSRCs that a peer's reports may come from; the oldest is forgotten when one more comes."""
-
 DTLS_RATE, DTLS_BURST = 50.0, 100.0
 """Datagrams of one peer that are looked at: so many a second, and so many at once. A handshake has about
 ten; each may cost as much as a signature."""
-
-RTCP_RATE, RTCP_BURST = 100.0, 200.0
-"""Likewise. A peer reports a few times a second, and asks for lost packets when there are some."""
 
 _USERNAME_FRAGMENT = re.compile("[A-Za-z0-9+/]{4,256}")
 _PASSWORD = re.compile("[A-Za-z0-9+/]{22,256}")
@@ -127,7 +122,6 @@ class Transport:
         self.state = ConnectionState.NEW
         self.paths: dict[Path, None] = {}  # in the order they came
         self._router = router
-        self._ssrc = ssrc
         self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._created_at = self._loop.time()
@@ -147,11 +141,8 @@ class Transport:
         self._dtls_path: Path | None = None
         self._selected: Path | None = None
         self._keys: SrtpKeys | None = None
-        self._rtcp_in: SrtpContext | None = None
-        self._rtcp_out: SrtpContext | None = None
-        self._rtcp_ssrcs: list[int] = []
+        self._srtcp = Srtcp(ssrc)
         self._dtls_budget = Budget(DTLS_RATE, DTLS_BURST)
-        self._rtcp_budget = Budget(RTCP_RATE, RTCP_BURST)
         self._connect_timer: asyncio.TimerHandle | None = None
         self._dtls_timer: asyncio.TimerHandle | None = None
 
@@ -268,8 +259,11 @@ class Transport:
 
     def send_rtcp(self, packets: list[RtcpPacket]) -> None:
         """Send a compound packet of ours, if there is a way by now."""
-        if self._rtcp_out is not None and self._selected is not None:
-            self._send(self._selected, [self._rtcp_out.protect_rtcp(build_rtcp(packets))])
+        if self._selected is None:
+            return
+        datagram = self._srtcp.build(packets)
+        if datagram is not None:
+            self._send(self._selected, [datagram])
 
     def _send(self, path: Path, datagrams: list[bytes]) -> None:
         """Send by a path that is ours. Behind one that another connection has by now is somebody else,
@@ -335,30 +329,11 @@ class Transport:
 
     def receive_rtcp(self, path: Path, datagram: bytes, arrival: float) -> None:
         """Take an SRTCP datagram that came by a bound path, at `arrival`."""
-        if self._rtcp_in is None:
-            self._router.drop(DropReason.RTCP_UNKNOWN_ADDRESS)
-            return
-        if not self._rtcp_budget.take(arrival):
-            self._router.drop(DropReason.RATE_LIMITED)
-            return
-        plain = self._rtcp_in.unprotect_rtcp(datagram)
-        if isinstance(plain, DropReason):
-            self._router.drop(plain)
-            return
-        self._admit_rtcp_source(int.from_bytes(plain[4:8], "big"))
-        try:
-            packets = parse_rtcp(plain)
-        except RtcpError:
-            self._router.drop(DropReason.RTCP_MALFORMED)
-            return
-        self._observer.rtcp(packets, arrival)
-
-    def _admit_rtcp_source(self, ssrc: int) -> None:
-        if ssrc in self._rtcp_ssrcs:
-            return
-        self._rtcp_ssrcs.append(ssrc)
-        if len(self._rtcp_ssrcs) > MAX_RTCP_SOURCES and self._rtcp_in is not None:
-            self._rtcp_in.forget(self._rtcp_ssrcs.pop(0))
+        packets = self._srtcp.receive(datagram, arrival)
+        if isinstance(packets, DropReason):
+            self._router.drop(packets)
+        else:
+            self._observer.rtcp(packets, arrival)
 
     def _path_validated(self, path: Path) -> bool:
         # Who can write other people's addresses on a check proves nothing by it. A path that somebody has
@@ -460,8 +435,7 @@ class Transport:
         elif outcome is not None and self._keys is None:
             self._keys = outcome
             self.setup = replace(self.setup, dtls=self._age())
-            self._rtcp_in = SrtpContext.inbound(outcome)
-            self._rtcp_out = SrtpContext.outbound(outcome, self._ssrc)
+            self._srtcp.begin(outcome)
             self._maybe_connected()
 
     def _dtls_timed_out(self) -> None:

@@ -40,9 +40,9 @@ from relay.rtcp import (
 from relay.rtp import RtpPacket, build_rtp
 from relay.server import PlaneKind
 from relay.source import MAX_SOURCES, Source
+from relay.srtcp import MAX_REPORT_SOURCES
 from relay.srtp import PROFILES, SrtpKeys
 from relay.stats import DropReason
-from relay.transport import MAX_RTCP_SOURCES
 from tests.fuzz.clock import FlyingLoop
 from tests.fuzz.course import Reader, Step, join, split
 from tests.fuzz.target import Target, require
@@ -197,8 +197,8 @@ class _World:
             assert isinstance(source, Source)
             require(len(source._ssrcs) <= MAX_SOURCES, "SSRCs of a publisher are bounded")
         for end in self.ends:
-            count = len(end.connection._transport._rtcp_ssrcs)
-            require(count <= MAX_RTCP_SOURCES, "SSRCs of reports are bounded")
+            count = len(end.connection._transport._srtcp.ssrcs)
+            require(count <= MAX_REPORT_SOURCES, "SSRCs of reports are bounded")
 
     async def close(self) -> None:
         """Everybody goes; nothing is left then."""
