@@ -7,6 +7,7 @@ import importlib
 import itertools
 import math
 import os
+import resource
 import subprocess
 import sys
 from collections import Counter
@@ -291,6 +292,22 @@ def test_without_standard_input_it_closes_all_that_it_opened() -> None:
         assert os.open(os.devnull, os.O_RDONLY) == 0
     """
     subprocess.run([sys.executable, "-c", code], stdin=subprocess.PIPE, check=True, timeout=60)
+
+
+def test_a_plane_for_which_there_are_too_few_descriptors_leaves_none_open() -> None:
+    """Whichever it is that cannot be had."""
+    descriptors = set(os.listdir("/proc/self/fd"))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    first_free = os.open(os.devnull, os.O_RDONLY)
+    os.close(first_free)
+    for limit in range(first_free, first_free + 6):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limits[1]))
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                new_plane(2)  # takes six
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert set(os.listdir("/proc/self/fd")) == descriptors
 
 
 def test_a_fork_ends_without_the_threads_that_it_does_not_have() -> None:
