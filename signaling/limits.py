@@ -23,6 +23,10 @@ from signaling.refusals import Refusal, Refusals
 BURST = 60.0
 """Seconds of a rate that may be used up at once, and after which an idle address is forgotten."""
 
+READS = 5
+"""Frames, and reads of a socket, for each message that an address may send. Who enters a room of a hundred
+sends some 200 messages and 1,000 candidates, so a room of a hundred behind one address enters twice."""
+
 MAX_ADDRESSES = 20_000
 """That are remembered; about 1 KiB each."""
 
@@ -55,6 +59,7 @@ class _Entry:
     connecting: TokenBucket
     joining: TokenBucket
     talking: TokenBucket
+    reading: TokenBucket
 
 
 class Addresses:
@@ -75,7 +80,7 @@ class Addresses:
         refusal = None
         if self._limits.sockets and entry.sockets >= self._limits.sockets:
             refusal = Refusal.ADDRESS_SOCKETS
-        elif not _take(entry.connecting, now):
+        elif not entry.connecting.spend(now):
             refusal = Refusal.ADDRESS_SOCKET_RATE
         else:
             entry.sockets += 1
@@ -97,6 +102,10 @@ class Addresses:
         """Whether one more message is allowed; counts it."""
         return self._may(self._entry(group, now).talking, Refusal.ADDRESS_MESSAGES, now)
 
+    def may_read(self, group: str, now: float) -> bool:
+        """Whether one more frame, or piece of one, is looked at; counts it."""
+        return self._may(self._entry(group, now).reading, Refusal.ADDRESS_READS, now)
+
     def give_back(self, group: str, messages: float) -> None:
         """Return a part of a message that cost less."""
         entry = self._entries.get(group)
@@ -104,7 +113,7 @@ class Addresses:
             entry.talking.give_back(messages)
 
     def _may(self, bucket: TokenBucket, refusal: Refusal, now: float) -> bool:
-        allowed = _take(bucket, now)
+        allowed = bucket.spend(now)
         if not allowed:
             self._refusals.count(refusal)
         return allowed
@@ -120,6 +129,7 @@ class Addresses:
                 _bucket(limits.socket_rate, now),
                 _bucket(limits.join_rate, now),
                 _bucket(limits.message_rate, now),
+                _bucket(limits.message_rate * READS, now),
             )
         entry.used = now
         self._entries.move_to_end(group)
@@ -155,6 +165,10 @@ class Visitor:
     def may_send(self, now: float) -> bool:
         """Whether one more message is allowed; counts it."""
         return self._addresses.may_send(self.group, now)
+
+    def may_read(self, now: float) -> bool:
+        """Whether one more frame, or piece of one, is looked at; counts it."""
+        return self._addresses.may_read(self.group, now)
 
     def give_back(self, messages: float) -> None:
         """Return a part of a message that cost less."""
@@ -217,11 +231,3 @@ def _bare_address(entry: str) -> str | None:
 def _bucket(rate: int, now: float) -> TokenBucket:
     # Without a limit the bucket holds more than anybody takes in the time in which it is filled again.
     return TokenBucket(rate, rate * BURST, now) if rate else TokenBucket(1e12, 1e12, now)
-
-
-def _take(bucket: TokenBucket, now: float) -> bool:
-    """Take one token if there is one. No debt: who is behind the same address is not to pay for it."""
-    if bucket.take(now):
-        return True
-    bucket.give_back(1)
-    return False

@@ -25,6 +25,13 @@ class TokenBucket:
         self._tokens -= tokens
         return self._tokens >= 0
 
+    def spend(self, now: float) -> bool:
+        """Take one token if there is one; nobody gets into debt."""
+        if self.take(now):
+            return True
+        self.give_back(1)
+        return False
+
     def give_back(self, tokens: float) -> None:
         """Return a part of a token, for a message that cost less."""
         self._tokens = min(self._burst, self._tokens + tokens)

@@ -17,6 +17,7 @@ class Refusal(StrEnum):
     ADDRESS_SOCKET_RATE = "address_socket_rate"
     ADDRESS_JOINS = "address_joins"
     ADDRESS_MESSAGES = "address_messages"
+    ADDRESS_READS = "address_reads"
     SOCKET_MESSAGES = "socket_messages"
     SOCKET_FLOOD = "socket_flood"
     NOT_JOINED = "not_joined"

@@ -244,6 +244,8 @@ class SignalingServer:
             del self._sessions[outbox]
             self._end(session, self._reason(socket, outbox))
             writer.cancel()
+            if socket.flooded.done():
+                reader.cancel()  # what came is no message to anybody any more
             if outbox.closed.done():
                 closing = outbox.closed.result()
                 if closing.code == TRY_AGAIN_LATER:

@@ -8,7 +8,9 @@ websockets.
 
 What a frame means is for `session.py`, which limits messages. But the library answers pings by itself, and
 takes pongs and the parts of a message one by one, some 10 µs each: who sends nothing else says nothing that
-a session could refuse.
+a session could refuse. So each frame, and each read that brings none, costs a token: a few are the socket's
+own, which is enough for who is in a room; for more, the address has some. Sockets are closed for what they
+do, and others opened: only what belongs to the address bounds what it costs.
 """
 
 from __future__ import annotations
@@ -45,8 +47,15 @@ TLS_BUFFER = 16 * 1024
 """Bytes that a TLS connection reads into, a record (RFC 8446 §5.1). asyncio would keep 256 KiB for each,
 however little comes."""
 
-PIECE = 4096
-"""Bytes that are taken apart at once: some 700 of the smallest frames, in 5 ms."""
+PIECE = 512
+"""Bytes that are taken apart at once: some 85 of the smallest frames, in 0.7 ms."""
+
+READ_SIZE = 4 * PIECE
+"""Bytes of a read; more of them at once count as several."""
+
+OWN_READS = 30
+OWN_READ_RATE = 10.0
+"""Frames, and reads that bring none, that cost the address nothing: at once, and a second."""
 
 FRAME_RATE = MESSAGE_RATE / CANDIDATE_COST
 FRAME_BURST = (MESSAGE_BURST + MAX_DEBT) / CANDIDATE_COST
@@ -74,7 +83,7 @@ _HEAD_END = b"\r\n\r\n"
 class Socket(ServerConnection):
     """The library's own connection, behind the gate. tls: to be agreed on first, None for none. arrival:
     None for one that was refused. flooded: done when more frames came than may; nothing is read from then
-    on.
+    on. reads: of bytes that are no TLS.
 
     Who was sent the end of everything, be it an answer or a close frame, has to close the TCP connection.
     The library by itself would wait for that for up to 45 s, and read all that comes meanwhile.
@@ -94,6 +103,9 @@ class Socket(ServerConnection):
         self.arrival: Arrival | None = None
         self.flooded: asyncio.Future[None] = self.loop.create_future()
         self._frames = TokenBucket(FRAME_RATE, FRAME_BURST, self.loop.time())
+        self._own = TokenBucket(OWN_READ_RATE, OWN_READS, self.loop.time())
+        self._events = 0
+        self.reads = 0
         self._asked = 0
         self._tail = b""
         self._held = b""
@@ -140,10 +152,35 @@ class Socket(ServerConnection):
     def data_received(self, data: bytes) -> None:
         if self.protocol.eof_sent:
             self._ignore(len(data))
-        elif self.request is not None:
+            return
+        self.reads += 1
+        events = self._events
+        if self.request is not None:
             self._take_apart(data)
         else:
             self._read_request(data)
+        if self._events == events:
+            self.count_fruitless_read()
+
+    def count_fruitless_read(self) -> None:
+        """Something came, and it was no whole frame."""
+        if not self._may_read():
+            self._end_flood()
+
+    def _may_read(self) -> bool:
+        now = self.loop.time()
+        if self._own.spend(now):
+            return True
+        arrival = self.arrival
+        if arrival is None or arrival.group is None:
+            return False
+        return self._gate.visitor(arrival).may_read(now)
+
+    def _end_flood(self) -> None:
+        """Hear no more; a session says why."""
+        self.cut_off_unless_open()
+        if not self.flooded.done():
+            self.flooded.set_result(None)
 
     def _read_request(self, data: bytes) -> None:
         found = (self._tail + data).find(_HEAD_END)
@@ -177,6 +214,8 @@ class Socket(ServerConnection):
             if self.protocol.eof_sent:
                 self._ignore(len(data) - begin)
                 return
+            if begin and begin % READ_SIZE == 0:
+                self.count_fruitless_read()
             super().data_received(data[begin : begin + PIECE])
 
     def send_data(self) -> None:
@@ -187,14 +226,15 @@ class Socket(ServerConnection):
 
     def _ignore(self, size: int) -> None:
         """Drop what came after the end."""
-        self._ignored += size
+        self._ignored += max(size, PIECE)
         if self._ignored > MAX_IGNORED:
             self.transport.pause_reading()
 
     def process_event(self, event: Frame | Request | Response) -> None:
         super().process_event(event)
-        if isinstance(event, Frame) and not self._may_come(event) and not self.flooded.done():
-            self.flooded.set_result(None)
+        self._events += 1
+        if isinstance(event, Frame) and not (self._may_read() and self._may_come(event)):
+            self._end_flood()
 
     def _may_come(self, frame: Frame) -> bool:
         now = self.loop.time()
@@ -227,6 +267,12 @@ class _Tls(SSLProtocol):
             ssl_handshake_timeout=TLS_TIMEOUT,
         )
         self._socket = socket
+
+    def buffer_updated(self, nbytes: int) -> None:
+        reads = self._socket.reads
+        super().buffer_updated(nbytes)
+        if self._socket.reads == reads:
+            self._socket.count_fruitless_read()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from signaling import limits
 from signaling.limits import (
     BURST,
+    READS,
     Addresses,
     AddressLimits,
     Visitor,
@@ -68,16 +69,20 @@ def test_new_sockets_a_second() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ask", "refusal"),
-    [(Visitor.may_join, Refusal.ADDRESS_JOINS), (Visitor.may_send, Refusal.ADDRESS_MESSAGES)],
-    ids=["joins", "messages"],
+    ("ask", "rate", "refusal"),
+    [
+        (Visitor.may_join, 1, Refusal.ADDRESS_JOINS),
+        (Visitor.may_send, 1, Refusal.ADDRESS_MESSAGES),
+        (Visitor.may_read, READS, Refusal.ADDRESS_READS),
+    ],
+    ids=["joins", "messages", "reads"],
 )
-def test_joins_and_messages_a_second(ask: object, refusal: Refusal) -> None:
+def test_joins_messages_and_reads_a_second(ask: object, rate: int, refusal: Refusal) -> None:
     assert callable(ask)
     addresses, refusals = _addresses(AddressLimits(join_rate=1, message_rate=1))
     ada, too, bob = Visitor(addresses, ADA), Visitor(addresses, ADA), Visitor(addresses, BOB)
 
-    assert all(ask(ada, 0.0) for _ in range(int(BURST)))
+    assert all(ask(ada, 0.0) for _ in range(int(rate * BURST)))
     assert not ask(ada, 0.0)
     assert not ask(too, 0.0)  # by whichever socket
     assert ask(bob, 0.0)
@@ -103,6 +108,7 @@ def test_no_limits() -> None:
         assert addresses.open(ADA, 0.0) is None
         assert ada.may_join(0.0)
         assert ada.may_send(0.0)
+        assert ada.may_read(0.0)
     assert refusals.as_dict() == {}
 
 
@@ -118,8 +124,10 @@ def test_a_room_of_a_hundred_behind_one_address_is_not_bothered() -> None:
             assert addresses.open(ADA, now) is None
             assert visitor.may_join(now)
             for _ in range(99 * 2 + 10):
+                assert visitor.may_read(now)
                 assert visitor.may_send(now)
             for _ in range(99 * 10):
+                assert visitor.may_read(now)
                 assert visitor.may_send(now)
                 visitor.give_back(0.9)
         for _ in range(100):

@@ -13,9 +13,9 @@ import pytest
 
 from signaling import server, sockets
 from signaling.gate import Gate
-from signaling.limits import Addresses, AddressLimits
+from signaling.limits import Addresses, AddressLimits, Visitor
 from signaling.refusals import Refusal, Refusals
-from signaling.sockets import FRAME_BURST, MAX_PARTS, PART_COST
+from signaling.sockets import FRAME_BURST, MAX_PARTS, OWN_READS, PART_COST
 from tests.signaling.certificates import write_certificate
 from tests.signaling.sockets import Service, client, running, until
 
@@ -55,7 +55,8 @@ class _Guarded:
 
     def __init__(self, limits: AddressLimits | None = None) -> None:
         self.refusals = Refusals()
-        self.gate = Gate(Addresses(limits or AddressLimits(), self.refusals), self.refusals)
+        self.addresses = Addresses(limits or AddressLimits(), self.refusals)
+        self.gate = Gate(self.addresses, self.refusals)
 
     def serving(
         self, tls: ssl.SSLContext | None = None
@@ -159,6 +160,72 @@ async def test_who_pings_and_does_not_read_is_closed(monkeypatch: pytest.MonkeyP
         await _flood(writer, _frame(PING, b"x" * 125) * 1000)
         await until(lambda: guarded.gate.sockets == 0)
     assert guarded.refusals.as_dict() == {"socket_flood": 1}
+
+
+# Reads.
+
+
+def _spend_reads(guarded: _Guarded) -> None:
+    """All that the address may have read is read."""
+    visitor = Visitor(guarded.addresses, "127.0.0.1")
+    while visitor.may_read(asyncio.get_running_loop().time()):
+        pass
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+async def test_what_an_address_may_have_read_is_the_same_for_all_its_sockets(kind: str) -> None:
+    guarded = _Guarded(AddressLimits(message_rate=1))
+    async with guarded.serving() as service, client(service) as bob:
+        await bob.join(name="Bob")
+        _spend_reads(guarded)
+        async with _socket(service) as (reader, writer):
+            writer.write(FLOODS[kind] * (OWN_READS + 1))
+            assert b"messages kept coming too fast" in await reader.read()
+        # Who is there and says little has reads of its own.
+        assert (await bob.ask("get_stats"))["type"] == "stats"
+    assert guarded.refusals[Refusal.ADDRESS_READS] > 0
+    assert guarded.refusals[Refusal.SOCKET_FLOOD] == 1
+
+
+async def test_a_message_byte_by_byte_costs_as_much_as_many() -> None:
+    guarded = _Guarded(AddressLimits(message_rate=1))
+    async with guarded.serving() as service, _socket(service) as (reader, writer):
+        _spend_reads(guarded)
+        with contextlib.suppress(ConnectionError):
+            for byte in _frame(TEXT, b" " * 125):
+                writer.write(bytes((byte,)))
+                await asyncio.sleep(0.002)
+            assert b"messages kept coming too fast" in await reader.read()
+    assert guarded.refusals[Refusal.SOCKET_FLOOD] == 1
+
+
+async def test_large_messages_cost_as_much_as_many() -> None:
+    guarded = _Guarded(AddressLimits(message_rate=1))
+    large = b"\x81\xff" + (60_000).to_bytes(8, "big") + bytes(4) + b" " * 60_000
+    async with guarded.serving() as service, _socket(service) as (reader, writer):
+        _spend_reads(guarded)
+        with contextlib.suppress(ConnectionError):
+            writer.write(large * 3)
+            assert b"messages kept coming too fast" in await reader.read()
+    assert guarded.refusals[Refusal.SOCKET_FLOOD] == 1
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["HTTP", "TLS"])
+async def test_a_request_byte_by_byte_ends_early(tls: ssl.SSLContext, secure: bool) -> None:
+    guarded = _Guarded(AddressLimits(message_rate=1))
+    async with guarded.serving(tls if secure else None) as service:
+        _spend_reads(guarded)
+        address = "127.0.0.1", service.server.port
+        reader, writer = await asyncio.open_connection(*address)
+        opening = b"\x16\x03\x01\x40\x00" + bytes(200) if secure else b"GET /" + b"x" * 200
+        with contextlib.suppress(ConnectionError):
+            for byte in opening:
+                writer.write(bytes((byte,)))
+                await asyncio.sleep(0.002)
+            assert await reader.read() == b""
+        await until(lambda: guarded.gate.sockets == 0)
+        writer.close()
+    assert guarded.refusals[Refusal.ADDRESS_READS] > 0
 
 
 # After the end.
