@@ -114,6 +114,10 @@ async def message_floods(field: Field) -> None:
     await swarm(field, 8, one)
 
 
+SILENT = 4000
+"""Of each kind: a server takes 10,000 sockets in all, and others need some."""
+
+
 async def sockets(field: Field) -> None:
     """WebSockets that say nothing, TCP connections that ask for nothing, requests that never end."""
     openings = (
@@ -143,9 +147,9 @@ async def sockets(field: Field) -> None:
 
     silent: set[asyncio.Task[None]] = set()
     while time.monotonic() < until:
-        if len(open_ones) < field.many:
+        if len(open_ones) < min(field.many, SILENT):
             await tcp()
-        if len(silent) < field.many:
+        if len(silent) < min(field.many, SILENT):
             silent.add(asyncio.create_task(websocket()))
         await asyncio.sleep(0.001)
     await asyncio.gather(*silent)
