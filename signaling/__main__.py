@@ -55,7 +55,11 @@ def _config_options(command: Callable[..., None]) -> Callable[..., None]:
 @main.command()
 @_config_options
 @click.option(
-    "--config", "path", metavar="FILE", envvar="RTP_RELAY_CONFIG", help="Options in a TOML file."
+    "--config",
+    "path",
+    metavar="FILE",
+    envvar=config.CONFIG_VARIABLE,
+    help="Options in a TOML file.",
 )
 def serve(path: str | None, **flags: Any) -> None:
     """Serve rooms and the web client until SIGINT or SIGTERM.
@@ -98,7 +102,7 @@ def serve(path: str | None, **flags: Any) -> None:
 @click.option("--auth-secret", help="As the server's.")
 @click.option("--auth-key-file", metavar="FILE", help="As the server's; no public key.")
 @click.option(
-    "--config", "path", metavar="FILE", envvar="RTP_RELAY_CONFIG", help="As the server's."
+    "--config", "path", metavar="FILE", envvar=config.CONFIG_VARIABLE, help="As the server's."
 )
 def token(
     path: str | None, auth_secret: str | None, auth_key_file: str | None, **wish: Any

@@ -20,6 +20,7 @@ from signaling.limits import AddressLimits
 from signaling.logs import FORMATS as LOG_FORMATS
 
 ENVIRONMENT_PREFIX = "RTP_RELAY_"
+CONFIG_VARIABLE = "RTP_RELAY_CONFIG"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -289,6 +290,9 @@ def load(
 ) -> Config:
     """The configuration from all places. flags: by name, None or empty where not given; path: of the TOML
     file. Raises ConfigError."""
+    if path is None and CONFIG_VARIABLE in environment:
+        # The file may hold the key: without it the server is open to everybody.
+        raise ConfigError(CONFIG_VARIABLE, "set, but empty; leave it out if there is no file")
     values = {} if path is None else _from_file(path)
     values |= _from_environment(environment)
     values |= _from_flags(flags)

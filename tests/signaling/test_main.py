@@ -136,6 +136,13 @@ def test_a_blank_key_is_told_and_opens_no_server() -> None:
     assert (result.exit_code, result.stderr) == (2, f"rtp-relay: RTP_RELAY_AUTH_SECRET: {wrong}\n")
 
 
+def test_a_blank_name_of_the_file_is_told_and_opens_no_server() -> None:
+    """The key may stand in it."""
+    result = CliRunner().invoke(main, ["serve"], env={"RTP_RELAY_CONFIG": ""})
+    wrong = "set, but empty; leave it out if there is no file"
+    assert (result.exit_code, result.stderr) == (2, f"rtp-relay: RTP_RELAY_CONFIG: {wrong}\n")
+
+
 def test_a_file_may_be_named_by_a_variable(tmp_path: Path) -> None:
     file = tmp_path / "relay.toml"
     file.write_text("port = 'x'")

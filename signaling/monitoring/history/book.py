@@ -111,6 +111,7 @@ class _Session:
     key: str
     start: Row
     participations: dict[str, _Participation] = field(default_factory=dict)
+    speakers: dict[str, str] = field(default_factory=dict)  # participation by publisher id
 
 
 class Book:
@@ -119,7 +120,6 @@ class Book:
 
     def __init__(self) -> None:
         self._sessions: dict[str, _Session] = {}
-        self._speakers: dict[str, str] = {}  # participation by publisher id
         self._windows = 0
         self.scores: list[float] = []
 
@@ -193,8 +193,11 @@ class Book:
     def _left(self, session: str, event: events.ParticipantLeft) -> list[Row]:
         sums = []
         if event.room in self._sessions:
-            people = self._sessions[event.room].participations
-            gone = people.pop(event.participant_id, None)
+            room = self._sessions[event.room]
+            gone = room.participations.pop(event.participant_id, None)
+            # That a publisher stopped may have given way to more important facts.
+            for id in [id for id, who in room.speakers.items() if who == event.participant_id]:
+                del room.speakers[id]
             if gone is not None and gone.sums.at:
                 sums.append(gone.sums.row(event.participant_id))
         parameters = {
@@ -205,15 +208,18 @@ class Book:
         return [*sums, (_PARTICIPATION_END, parameters)]
 
     def _publisher_started(self, session: str, event: events.PublisherStarted) -> list[Row]:
-        self._speakers[event.publisher_id] = event.participant_id
+        if event.room in self._sessions:
+            self._sessions[event.room].speakers[event.publisher_id] = event.participant_id
         return self._connection_started(event, event.publisher_id, UP, event.participant_id)
 
     def _publisher_stopped(self, session: str, event: events.PublisherStopped) -> list[Row]:
-        self._speakers.pop(event.publisher_id, None)
+        if event.room in self._sessions:
+            self._sessions[event.room].speakers.pop(event.publisher_id, None)
         return self._connection_stopped(event, event.publisher_id, event.reason)
 
     def _consumer_started(self, session: str, event: events.ConsumerStarted) -> list[Row]:
-        speaker = self._speakers.get(event.publisher_id)
+        room = self._sessions.get(event.room)
+        speaker = None if room is None else room.speakers.get(event.publisher_id)
         return self._connection_started(event, event.consumer_id, DOWN, speaker)
 
     def _consumer_stopped(self, session: str, event: events.ConsumerStopped) -> list[Row]:

@@ -25,6 +25,7 @@ STRIP_POINTS = 120
 MAX_EVENTS = 5000
 MAX_PARTICIPATIONS = 2000
 MAX_CONNECTIONS = 2000
+MAX_WINDOWS = 300_000
 """In one answer; the rest is left out and `truncated` says so."""
 
 Row = sqlite3.Row
@@ -82,10 +83,17 @@ def room(question: Question, session: str) -> Json | None:
         return None
     people = participations(question, session)
     happened = _events(question, [row["id"] for row in people])
-    courses = {person["id"]: windows_of(question, person["id"]) for person in people}
+    courses, left = {}, MAX_WINDOWS
+    for person in people:
+        courses[person["id"]] = windows_of(question, person["id"], left)
+        left -= len(courses[person["id"]])
     everything = [window for course in courses.values() for window in course]
     width = _strip_width(everything)
-    truncated = len(people) == MAX_PARTICIPATIONS or len(happened) > MAX_EVENTS
+    truncated = (
+        len(people) == MAX_PARTICIPATIONS
+        or len(happened) > MAX_EVENTS
+        or (bool(people) and left <= 0)
+    )
     return {
         **{name: found[name] for name in found.keys()[1:]},
         "participations": [
@@ -181,9 +189,9 @@ def records_of(
         yield from unpack_records(row["at"], row["data"], numbers)
 
 
-def windows_of(question: Question, participation: int) -> list[Window]:
-    """The curve of a participation as a whole."""
-    rows = _windows(question, [participation])
+def windows_of(question: Question, participation: int, limit: int = -1) -> list[Window]:
+    """The curve of a participation as a whole. limit: so many of its first points, -1 for all."""
+    rows = _windows(question, [participation], limit)
     return [unpack_window(row["at"], row["data"]) for row in rows]
 
 
@@ -214,10 +222,10 @@ def load_between(question: Question, begin: float, end: float) -> list[Row]:
     ).fetchall()
 
 
-def _windows(question: Question, ids: list[int]) -> Iterator[Row]:
+def _windows(question: Question, ids: list[int], limit: int = -1) -> Iterator[Row]:
     for count, id in enumerate(ids):
         found = question.database.execute(
-            "SELECT at, data FROM windows WHERE participation = ? ORDER BY at", (id,)
+            "SELECT at, data FROM windows WHERE participation = ? ORDER BY at LIMIT ?", (id, limit)
         )
         for more, row in enumerate(found):
             if (count + more) % 256 == 0:

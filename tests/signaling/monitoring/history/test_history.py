@@ -242,6 +242,23 @@ async def test_long_curves_are_thinned(feeder: Feeder, monkeypatch: pytest.Monke
     assert {point["participants"] for point in room["curve"]} == {2}
 
 
+async def test_a_room_of_more_points_than_are_read_is_cut(
+    feeder: Feeder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await talk(feeder)
+    whole = await feeder.history.ask(lambda ask: queries.room(ask, session))
+    monkeypatch.setattr(queries, "MAX_WINDOWS", 7)
+    room = await feeder.history.ask(lambda ask: queries.room(ask, session))
+
+    assert whole is not None
+    assert room is not None
+    assert whole["truncated"] is False
+    assert sum(point["participants"] for point in whole["curve"]) == 10
+    assert room["truncated"] is True
+    assert sum(point["participants"] for point in room["curve"]) == 7
+    assert len(room["participations"]) == 2
+
+
 async def test_tables(feeder: Feeder) -> None:
     session = await talk(feeder)
     table = await feeder.history.ask(lambda ask: exports.room(ask, session))

@@ -8,6 +8,7 @@ import pytest
 
 from signaling import events
 from signaling.monitoring.history import History, writer
+from signaling.monitoring.history.book import Book
 from tests.signaling.monitoring.history.course import BEGIN, Feeder, hears, load
 
 MINOR = [
@@ -57,3 +58,22 @@ async def test_windows_that_are_written_make_room(
             feeder.window(BEGIN + 10 * round + number)
         await feeder.everything_written()
     assert history.written == 12
+
+
+def test_who_has_left_speaks_no_more_though_it_was_not_told_that_the_voice_ended() -> None:
+    book = Book()
+    for event in (
+        events.RoomStarted("a", at=BEGIN),
+        events.ParticipantJoined("a", "ada", "Ada", at=BEGIN),
+        events.ParticipantJoined("a", "bob", "Bob", at=BEGIN),
+        events.PublisherStarted("a", "bob", "bob-up", at=BEGIN),
+    ):
+        book.write("s", event)
+    ((_, heard),) = book.write("s", hears("a", "ada", "bob", BEGIN))
+    assert heard["speaker"] == "bob"
+
+    book.write("s", events.ParticipantLeft("a", "bob", "left", at=BEGIN))
+
+    again = events.ConsumerStarted("a", "ada", "ada-bob-2", "bob-up", at=BEGIN)
+    ((_, heard),) = book.write("s", again)
+    assert heard["speaker"] is None
