@@ -76,7 +76,7 @@ struct stage_plane *stage_new(int descriptor, const char *names, unsigned sinks,
 
 void stage_free(struct stage_plane *stages)
 {
-    source_forget(stages->source, stages->threads, 1);
+    source_forget(stages->source);
     thread_free(stages->threads[0]);
     free(stages->source);
     free(stages->sinks);
@@ -140,10 +140,10 @@ int64_t stage_levels(struct stage_plane *stages, unsigned rounds, int levels)
 int64_t stage_rewrite(struct stage_plane *stages, unsigned rounds)
 {
     for (unsigned i = 0; i < stages->sink_count; i++)
-        sink_attach(&stages->sinks[i], stages->source, 0.0, stages->threads);
+        sink_attach(&stages->sinks[i], stages->source, 0.0);
     int64_t used = stage_cut(stages, rounds);
     for (unsigned i = 0; i < stages->sink_count; i++)
-        sink_detach(&stages->sinks[i], stages->threads);
+        sink_detach(&stages->sinks[i]);
     return used;
 }
 
