@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
-from jwt.algorithms import OKPAlgorithm
+from jwt.algorithms import HMACAlgorithm, OKPAlgorithm
 
 from signaling.errors import ErrorCode, SignalingError
 
@@ -106,16 +106,23 @@ class Key:
     @classmethod
     def read(cls, text: str) -> Key:
         """A key from what the operator gave: an Ed25519 key in PEM, public or private, or else a secret.
-        White space around it does not count. Raises KeyFault."""
-        text = text.strip()
-        if text.startswith(_PEM_START):
-            return cls._read_pem(text)
+        White space around it does not count, nor what some tools write before PEM, nor an editor's byte
+        order mark. Raises KeyFault."""
+        text = text.removeprefix("\ufeff").strip()
+        if _PEM_START in text:
+            return cls._read_pem(text[text.index(_PEM_START) :])
         secret = text.encode()
         if len(secret) < MIN_SECRET_SIZE:
             raise KeyFault(
                 f"expected a secret of at least {MIN_SECRET_SIZE} bytes, or an Ed25519 key in PEM; it has"
                 f" {len(secret)} bytes (make one by: openssl rand -base64 48)"
             )
+        try:
+            HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
+        except jwt.PyJWTError as error:  # a public key that looks otherwise: everybody may know it
+            raise KeyFault(
+                "expected a secret, or an Ed25519 key in PEM; it holds another kind of key"
+            ) from error
         return cls(_HS256, True, secret)
 
     @classmethod

@@ -112,6 +112,26 @@ def test_only_ed25519_in_pem(pem: str) -> None:
 # What opens.
 
 
+@pytest.mark.parametrize("before", ["\ufeff", "# of the operator's\n", "Bag Attributes\n  x: y\n"])
+def test_a_key_in_pem_is_one_whatever_stands_before_it(before: str) -> None:
+    key = Key.read(before + _public_pem(PRIVATE))
+    assert (key.algorithm, key.can_sign) == ("EdDSA", False)
+    assert (
+        Access(key).grants(Access(Key.read(before + _pem(PRIVATE))).issue(ADA), 0.0).admin
+        == ADA.admin
+    )
+
+
+def test_an_editor_s_byte_order_mark_is_not_of_the_secret() -> None:
+    assert Key.read("\ufeff" + SECRET).material == SECRET.encode()
+
+
+def test_a_public_key_of_ssh_is_no_secret() -> None:
+    encoded = PRIVATE.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    with pytest.raises(KeyFault, match="another kind of key"):
+        Key.read(f"{encoded} ada@example.org")
+
+
 @pytest.mark.parametrize("text", [SECRET, _pem(PRIVATE)], ids=["secret", "private key"])
 def test_what_is_issued_is_granted(text: str) -> None:
     issuer = Access(Key.read(text))
