@@ -109,6 +109,6 @@ def _run(row: Row, *, quick: bool) -> None:
     except subprocess.TimeoutExpired:
         row.problems.append(f"took longer than {TIME_LIMIT:.0f} s")
     except subprocess.CalledProcessError as error:
-        row.problems.append(error.stderr.strip())
+        row.problems.append(error.stderr.strip() or str(error))
     else:
         row.runs.append(json.loads(done.stdout))

@@ -58,6 +58,7 @@ struct stage_plane *stage_new(int descriptor, const char *names, unsigned sinks,
     stages->port = thread_open(stages->threads[0], descriptor, sizeof name);
     stages->source = calloc(1, sizeof *stages->source);
     stages->source->srtp = inbound;
+    stages->source->home = stages->threads[0];
     stages->known = packed(&name);
     name.sin_port = htons(10);
     stages->unknown = packed(&name);
