@@ -17,6 +17,7 @@ from tests.browser.participant import Participant
 from tests.browser.proof import expect_all_hear_each_other
 from tests.browser.server import RelayServer
 from tests.browser.waiting import eventually
+from tests.browser.wire import Wire
 
 SECRET = "correct horse battery staple, twice"
 
@@ -182,6 +183,50 @@ async def test_a_moderator_mutes_and_removes(chromium: Chromium, guarded: RelayS
         await ben.expect_state("lobby")
         await _expect_notice(ben, "has removed you from the room")
         await ann.expect_company()
+    finally:
+        await ann.page.close()
+        await ben.page.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def wire(guarded: RelayServer) -> AsyncIterator[Wire]:
+    wire = Wire(guarded.port)
+    await wire.start()
+    yield wire
+    await wire.close()
+
+
+async def test_a_moderators_mute_ends_with_the_stay(
+    chromium: Chromium, guarded: RelayServer, wire: Wire
+) -> None:
+    """It outlasts a lost socket. A server that starts anew knows of none, and neither does the page then."""
+    ann = await _arrive(chromium, guarded, "Ann", _link(admin=True))
+    fragment = _link("lab", "Ben")
+    ben = await Participant.arrive(
+        chromium, guarded, "Ben", "lab", origin=wire.url, fragment=fragment
+    )
+    try:
+        for each in (ann, ben):
+            await each.join()
+        await expect_all_hear_each_other([ann, ben])
+        await ann.page.click('[data-name="Ben"] .hold')
+        await _expect_notice(ben, "A moderator has muted you")
+
+        wire.cut()
+        await eventually(
+            lambda: ben.received("mute_held"), lambda count: count == 2, what="Ben is told again"
+        )
+        await ben.expect_state("joined")
+        await ben.toggle_mute()
+        assert (await ben.tiles())["Ben"].muted
+
+        await guarded.kill()
+        await guarded.start()
+        for each in (ann, ben):
+            await each.expect_state("joined")
+        await ann.expect_company("Ben")
+        await ben.toggle_mute()
+        await ann.expect_to_hear("Ben")
     finally:
         await ann.page.close()
         await ben.page.close()

@@ -240,6 +240,7 @@ export class App {
   /** @param {string} code */
   #lost(code) {
     this.#setState("reconnecting");
+    this.#voice.forgetHold();
     this.#meters.forgetReports();
     this.#messages.banner("draining", "");
     this.#messages.banner("lost", returnFault(code, this.#stopping));

@@ -120,6 +120,11 @@ export class Voice {
     }
   }
 
+  /** The socket is lost: whom a moderator still keeps muted afterwards is told so again. */
+  forgetHold() {
+    this.#held = false;
+  }
+
   /** The one in use was unplugged: takes another one where there is one. */
   async #replace() {
     const { signal } = this.#stay;
