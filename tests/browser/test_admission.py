@@ -199,7 +199,7 @@ async def wire(guarded: RelayServer) -> AsyncIterator[Wire]:
 async def test_a_moderators_mute_ends_with_the_stay(
     chromium: Chromium, guarded: RelayServer, wire: Wire
 ) -> None:
-    """It outlasts a lost socket. A server that starts anew knows of none, and neither does the page then."""
+    """It outlasts a lost socket. A server that starts anew knows of none, and neither does the page."""
     ann = await _arrive(chromium, guarded, "Ann", _link(admin=True))
     fragment = _link("lab", "Ben")
     ben = await Participant.arrive(
