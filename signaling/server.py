@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import ssl
+from http import HTTPStatus
 from typing import Any, cast
 from weakref import WeakSet
 
@@ -185,6 +186,8 @@ class SignalingServer:
             return response(refusal, request.method)
         path = request.path.partition("?")[0]
         if path == WEBSOCKET_PATH and request.method in METHODS:
+            if self._shutting_down:  # the library would say so without our headers
+                return response(refusal_page(HTTPStatus.SERVICE_UNAVAILABLE), request.method)
             return self._admit_page(request)  # a WebSocket handshake, or 426 for what is none
         if self._api is not None and self._api.handles(path):
             authorization = ", ".join(request.headers.get_all("Authorization"))

@@ -103,13 +103,7 @@ class Site:
     def respond(self, method: str, target: str, if_none_match: str | None = None) -> Page:
         """The response to a request. target: the path with its query; if_none_match: that header."""
         if method not in METHODS:
-            allowed = ", ".join(METHODS)
-            return _page(
-                HTTPStatus.METHOD_NOT_ALLOWED,
-                _TEXT,
-                f"Only {allowed} can be asked for here.\n".encode(),
-                ("Allow", allowed),
-            )
+            return method_page()
         path = target.partition("?")[0]
         if path == HEALTH_PATH:
             health = self._health()
@@ -128,6 +122,13 @@ class Site:
                 HTTPStatus.NOT_FOUND, _TEXT, b"There is no such page; the web client is at /.\n"
             )
         return _file_page(file, if_none_match)
+
+
+def method_page() -> Page:
+    """The answer to every method but those of METHODS."""
+    allowed = ", ".join(METHODS)
+    text = f"Only {allowed} can be asked for here.\n".encode()
+    return _page(HTTPStatus.METHOD_NOT_ALLOWED, _TEXT, text, ("Allow", allowed))
 
 
 def refusal_page(status: HTTPStatus, retry_after: int | None = None) -> Page:

@@ -16,6 +16,8 @@ do, and others opened: only what belongs to the address bounds what it costs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import ssl
 from asyncio.sslproto import SSLProtocol
 from email.utils import formatdate
@@ -24,13 +26,14 @@ from typing import Any, cast
 
 from websockets import Frame, Headers, Opcode, Request, Response, State
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooManyHeaders
 from websockets.frames import DATA_OPCODES
 
 from signaling.gate import RETRY_AFTER, STATUS, Arrival, Gate
 from signaling.ratelimit import TokenBucket
 from signaling.refusals import Refusal
 from signaling.session import CANDIDATE_COST, MAX_DEBT, MESSAGE_BURST, MESSAGE_RATE, REFUSED_RATE
-from signaling.site import SECURITY_HEADERS, Page, refusal_page
+from signaling.site import METHODS, SECURITY_HEADERS, Page, method_page, refusal_page
 
 REQUEST_TIMEOUT = 30
 """Seconds until a request must have come whole. Where a fifth of all packets is lost, TCP needs more than
@@ -79,6 +82,10 @@ MAX_IGNORED = 64 * 1024
 _HEAD_END = b"\r\n\r\n"
 """What a request ends by; the library knows no other end, and no body."""
 
+_METHOD = re.compile(rb"([A-Z-]+) ")
+_MAX_METHOD = 32
+"""Bytes that are kept of a request, to know its method; no registered one has as many."""
+
 
 class Socket(ServerConnection):
     """The library's own connection, behind the gate. tls: to be agreed on first, None for none. arrival:
@@ -91,6 +98,9 @@ class Socket(ServerConnection):
     Nothing is read between a request and its answer. The library takes what follows a request for
     frames at once, and the end of the stream for their end; if they are wrong, as any byte too many is, it
     can send no answer any more, and logs a fault of its own.
+
+    A request that the library cannot read never becomes one. It would answer some of these without our
+    headers, all others, as those with a body, not at all, and wait for the request's time to be over.
     """
 
     def __init__(
@@ -107,6 +117,7 @@ class Socket(ServerConnection):
         self._events = 0
         self.reads = 0
         self._asked = 0
+        self._begin = b""
         self._tail = b""
         self._held = b""
         self._parts = 0
@@ -183,20 +194,22 @@ class Socket(ServerConnection):
             self.flooded.set_result(None)
 
     def _read_request(self, data: bytes) -> None:
+        self._begin = (self._begin + data[:_MAX_METHOD])[:_MAX_METHOD]
         found = (self._tail + data).find(_HEAD_END)
         if found < 0:
             self._asked += len(data)
-            if self._asked > MAX_REQUEST_SIZE:
-                self.transport.abort()
-                return
             self._tail = (self._tail + data)[1 - len(_HEAD_END) :]
             super().data_received(data)
+            if self._asked > MAX_REQUEST_SIZE and not self.protocol.eof_sent:
+                self.transport.abort()
             return
         end = found + len(_HEAD_END) - len(self._tail)
         super().data_received(data[:end])
         if self.request is not None:
             self._held = data[end:]
             self.transport.pause_reading()
+        else:
+            self._ignore(len(data) - end)
 
     def read_on(self) -> None:
         """The request is answered."""
@@ -219,10 +232,37 @@ class Socket(ServerConnection):
             super().data_received(data[begin : begin + PIECE])
 
     def send_data(self) -> None:
+        if self.request is None and self._begin and self._patience is None:
+            self._refuse_request()
+            return
         super().send_data()
         ended = self.protocol.eof_sent and self.state is State.CLOSING
         if ended and self._patience is None and self.close_timeout is not None:
             self._patience = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    def _refuse_request(self) -> None:
+        """Answer what the library could not read, if it is at that, and end."""
+        if self.protocol.handshake_exc is None:
+            return
+        self.protocol.data_to_send()  # the library's own answer
+        method = _METHOD.match(self._begin)
+        name = method[1].decode() if method else ""
+        match self.protocol.handshake_exc:
+            case RequestLineTooLong():
+                page = refusal_page(HTTPStatus.REQUEST_URI_TOO_LONG)
+            case HeaderLineTooLong() | TooManyHeaders():
+                page = refusal_page(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            case _ if name and name not in METHODS:
+                page = method_page()
+            case _:  # no HTTP, or one of METHODS with a body
+                page = refusal_page(HTTPStatus.BAD_REQUEST)
+        self.transport.write(response(page, name).serialize())
+        if self.transport.can_write_eof():
+            with contextlib.suppress(OSError):  # the other end is gone
+                self.transport.write_eof()
+        else:
+            self.transport.close()
+        self._patience = self.loop.call_later(self.close_timeout or 0, self.transport.abort)
 
     def _ignore(self, size: int) -> None:
         """Drop what came after the end."""

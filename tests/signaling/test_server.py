@@ -330,6 +330,11 @@ async def test_pages(service: Service) -> None:
         ("GET /ws HTTP/1.1", 426),
         ("GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade", 400),
         ("GET /ws HTTP/1.1\r\nOrigin: null", 403),
+        ("GET /" + "x" * 9000 + " HTTP/1.1", 414),
+        ("GET /" + "x" * 40_000 + " HTTP/1.1", 414),
+        ("GET / HTTP/1.1\r\nX: " + "x" * 9000, 431),
+        ("GET / HTTP/1.1" + "\r\nX: x" * 200, 431),
+        ("nonsense", 400),
     ],
 )
 async def test_every_answer_has_the_security_headers(
@@ -341,6 +346,67 @@ async def test_every_answer_has_the_security_headers(
     writer.close()
 
     assert first.split()[1] == str(status)
+    for name, value in SECURITY_HEADERS:
+        assert f"{name}: {value}" in lines
+
+
+BODIES = {
+    "length": b"Content-Length: 5\r\n\r\nhello",
+    "chunked": b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "never": b"Content-Length: 1000000\r\nExpect: 100-continue\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [("POST /", 405), ("PUT /ws", 405), ("GET /", 400), ("HEAD /", 400), ("GET /ws", 400)],
+)
+async def test_a_request_with_a_body_is_answered_and_ended(
+    request_line: str, status: int, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CLOSE_TIMEOUT", 0.1)
+    async with running() as service:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.server.port)
+        # In parts: what is asked for is told by the first, what is wrong with it by another.
+        for part in (request_line[:3], request_line[3:] + " HTTP/1.1\r\nHost: x\r\n"):
+            writer.write(part.encode())
+            await asyncio.sleep(0.01)
+        writer.write(BODIES[body])
+        answer = await reader.read()
+        # Who goes on, and does not close, is not waited for.
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+        writer.close()
+
+    head, _, text = answer.decode().partition("\r\n\r\n")
+    first, *lines = head.split("\r\n")
+    assert first.split()[1] == str(status)
+    assert ("Allow: GET, HEAD" in lines) == (status == 405)
+    assert "Connection: close" in lines
+    for name, value in SECURITY_HEADERS:
+        assert f"{name}: {value}" in lines
+    assert bool(text) == (not request_line.startswith("HEAD"))
+
+
+async def test_a_handshake_that_comes_while_the_server_stops_has_the_security_headers() -> None:
+    async with running() as service:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.server.port)
+        writer.write(b"GET /ws HTTP/1.1\r\n")
+        await _get(service, "GET /healthz HTTP/1.1")  # the other one was accepted before
+        service.server.drain()
+        writer.write(
+            b"Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+        writer.close()
+
+    assert first == "HTTP/1.1 503 Service Unavailable"
     for name, value in SECURITY_HEADERS:
         assert f"{name}: {value}" in lines
 

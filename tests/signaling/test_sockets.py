@@ -317,6 +317,17 @@ async def test_tls_connections_count_before_tls_is_agreed_on(tls: ssl.SSLContext
         await until(lambda: guarded.gate.sockets == 0)
 
 
+async def test_a_request_with_a_body_is_answered_over_tls(tls: ssl.SSLContext) -> None:
+    guarded = _Guarded()
+    async with guarded.serving(tls) as service:
+        address = "127.0.0.1", service.server.port
+        reader, writer = await asyncio.open_connection(*address, ssl=_trusting())
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
+        assert (await reader.read()).startswith(b"HTTP/1.1 405 ")
+        writer.close()
+        await until(lambda: guarded.gate.sockets == 0)
+
+
 async def test_who_never_agrees_on_tls_goes(
     tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
