@@ -44,13 +44,14 @@ ATTACKS: dict[str, Callable[[Field], Awaitable[None]]] = {
 MAX_GROWTH = 64 << 20
 """Bytes of the server's memory, from before the attacks to after them; the allocator keeps some."""
 
-MAX_GROWTH_EACH = 80 << 10
-"""And so many for each handshake that a round's attacks began, for the allocator may keep it: a connection
-(40 KiB), its handshake (80 KiB) and a WebSocket (30 KiB) are there for a while, half of them at once."""
+MAX_GROWTH_EACH = {handshakes.BEGUN: 80 << 10, visitors.OPENED: 30 << 10}
+"""And so many for each that a round's attacks began, for the allocator may keep it: a handshake is there
+for a while with its connection (40 KiB), its own state (80 KiB) and a WebSocket (30 KiB), half of them at
+once; a WebSocket that says nothing is there until the attack ends."""
 
-MAX_GROWTH_AGAIN, MAX_GROWTH_AGAIN_EACH = 16 << 20, 15 << 10
-"""Bytes, from the end of one round of attacks to the end of the next, and for each handshake likewise: what
-the allocator kept of one round is there for the next, so this is a tenth of what a handshake takes."""
+MAX_GROWTH_AGAIN = 16 << 20
+"""Bytes, from the end of one round of attacks to the end of the next: what the allocator kept of one round
+is there for the next. And a fifth of `MAX_GROWTH_EACH` for each."""
 
 MAX_DESCRIPTORS_LEFT = 8
 """Open at the end beyond those before: a newcomer may be there."""
@@ -169,7 +170,11 @@ class Campaign:
         """What is left after a round."""
         found = []
         before, *ends = (one for one in self.results if one.name in (_BEFORE, _AFTER))
-        begun = sum(one.did.get(handshakes.BEGUN, 0) for one in self.results) // len(ends)
+        kept = sum(
+            size * one.did.get(what, 0)
+            for one in self.results
+            for what, size in MAX_GROWTH_EACH.items()
+        ) // len(ends)
         for number, after in enumerate(ends):
             if after.tables != before.tables:
                 found.append(
@@ -179,9 +184,9 @@ class Campaign:
                 found.append(
                     f"{after.attack}: descriptors: {before.descriptors}, {after.descriptors}"
                 )
-            bound, reference = MAX_GROWTH + MAX_GROWTH_EACH * begun, before
+            bound, reference = MAX_GROWTH + kept, before
             if number:
-                bound = MAX_GROWTH_AGAIN + MAX_GROWTH_AGAIN_EACH * begun
+                bound = MAX_GROWTH_AGAIN + kept // 5
                 reference = ends[number - 1]
             if (grown := after.resident - reference.resident) > bound:
                 found.append(f"{after.attack}: memory grew by {grown >> 20} MiB")

@@ -18,6 +18,8 @@ from .field import Field, attackers
 
 PATIENCE = 20.0
 """Seconds until an answer counts as none."""
+OPENED = "WebSockets"
+"""What was done, in a result: those that say nothing."""
 _NESTED = '{"type":' + "[" * 30_000
 _FRAMES: tuple[str | bytes, ...] = (
     "",
@@ -142,7 +144,7 @@ async def sockets(field: Field) -> None:
     async def websocket() -> None:
         with contextlib.suppress(*GONE):
             async with socket_from(field, next(hosts)):
-                field.count("WebSockets")
+                field.count(OPENED)
                 await asyncio.sleep(max(0.0, until - time.monotonic()))
 
     silent: set[asyncio.Task[None]] = set()
