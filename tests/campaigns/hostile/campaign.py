@@ -44,14 +44,14 @@ ATTACKS: dict[str, Callable[[Field], Awaitable[None]]] = {
 MAX_GROWTH = 64 << 20
 """Bytes of the server's memory, from before the attacks to after them; the allocator keeps some."""
 
-MAX_GROWTH_EACH = {handshakes.BEGUN: 80 << 10, visitors.OPENED: 30 << 10}
-"""And so many for each that a round's attacks began, for the allocator may keep it: a handshake is there
-for a while with its connection (40 KiB), its own state (80 KiB) and a WebSocket (30 KiB), half of them at
-once; a WebSocket that says nothing is there until the attack ends."""
+MAX_GROWTH_EACH = {handshakes.BEGUN: 150 << 10, visitors.OPENED: 30 << 10}
+"""And so many for each that a round's attacks began, for all of them may be there at once, and the
+allocator may keep it: a handshake with its connection (40 KiB), its own state (80 KiB) and its WebSocket
+(30 KiB), or a WebSocket that says nothing."""
 
 MAX_GROWTH_AGAIN = 16 << 20
-"""Bytes, from the end of one round of attacks to the end of the next: what the allocator kept of one round
-is there for the next. And a fifth of `MAX_GROWTH_EACH` for each."""
+"""Bytes, from the end of one round of attacks to the end of the next, and a tenth of `MAX_GROWTH_EACH` for
+each: what the allocator kept of one round is there for the next."""
 
 MAX_DESCRIPTORS_LEFT = 8
 """Open at the end beyond those before: a newcomer may be there."""
@@ -186,7 +186,7 @@ class Campaign:
                 )
             bound, reference = MAX_GROWTH + kept, before
             if number:
-                bound = MAX_GROWTH_AGAIN + kept // 5
+                bound = MAX_GROWTH_AGAIN + kept // 10
                 reference = ends[number - 1]
             if (grown := after.resident - reference.resident) > bound:
                 found.append(f"{after.attack}: memory grew by {grown >> 20} MiB")
