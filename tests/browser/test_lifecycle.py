@@ -110,6 +110,8 @@ async def test_the_server_is_killed_and_started_again(
     for each in participants:
         await each.expect_state("reconnecting")
     await server.start()
+    for each in participants:
+        await each.expect_state("joined")  # until then a page shows whom it showed before
 
     # Who was muted comes back muted.
     ann, ben = participants
