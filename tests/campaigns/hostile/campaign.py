@@ -44,14 +44,17 @@ ATTACKS: dict[str, Callable[[Field], Awaitable[None]]] = {
 MAX_GROWTH = 64 << 20
 """Bytes of the server's memory, from before the attacks to after them; the allocator keeps some."""
 
-MAX_GROWTH_EACH = {handshakes.BEGUN: 150 << 10, visitors.OPENED: 30 << 10}
-"""And so many for each that a round's attacks began, for all of them may be there at once, and the
-allocator may keep it: a handshake with its connection (40 KiB), its own state (80 KiB) and its WebSocket
-(30 KiB), or a WebSocket that says nothing."""
+MAX_GROWTH_EACH = 80 << 10
+"""And so many for each handshake that a round's attacks began, for the allocator may keep it: half of them
+are there at once."""
 
-MAX_GROWTH_AGAIN = 16 << 20
-"""Bytes, from the end of one round of attacks to the end of the next, and a tenth of `MAX_GROWTH_EACH` for
-each: what the allocator kept of one round is there for the next."""
+MAX_GROWTH_AT_ONCE = {handshakes.BEGUN: 150 << 10, visitors.OPENED: 30 << 10}
+"""Or so many for each of what one attack has there at once, if that is more: a handshake with its
+connection (40 KiB), its own state (80 KiB) and its WebSocket (30 KiB), or a WebSocket that says nothing."""
+
+MAX_GROWTH_AGAIN, MAX_GROWTH_AGAIN_EACH = 16 << 20, 15 << 10
+"""Bytes, from the end of one round of attacks to the end of the next, and for each handshake likewise: what
+the allocator kept of one round is there for the next, so this is a tenth of what a handshake takes."""
 
 MAX_DESCRIPTORS_LEFT = 8
 """Open at the end beyond those before: a newcomer may be there."""
@@ -170,11 +173,11 @@ class Campaign:
         """What is left after a round."""
         found = []
         before, *ends = (one for one in self.results if one.name in (_BEFORE, _AFTER))
-        kept = sum(
-            size * one.did.get(what, 0)
+        begun = sum(one.did.get(handshakes.BEGUN, 0) for one in self.results) // len(ends)
+        at_once = max(
+            sum(size * one.did.get(what, 0) for what, size in MAX_GROWTH_AT_ONCE.items())
             for one in self.results
-            for what, size in MAX_GROWTH_EACH.items()
-        ) // len(ends)
+        )
         for number, after in enumerate(ends):
             if after.tables != before.tables:
                 found.append(
@@ -184,9 +187,9 @@ class Campaign:
                 found.append(
                     f"{after.attack}: descriptors: {before.descriptors}, {after.descriptors}"
                 )
-            bound, reference = MAX_GROWTH + kept, before
+            bound, reference = MAX_GROWTH + max(MAX_GROWTH_EACH * begun, at_once), before
             if number:
-                bound = MAX_GROWTH_AGAIN + kept // 10
+                bound = MAX_GROWTH_AGAIN + MAX_GROWTH_AGAIN_EACH * begun
                 reference = ends[number - 1]
             if (grown := after.resident - reference.resident) > bound:
                 found.append(f"{after.attack}: memory grew by {grown >> 20} MiB")
