@@ -155,6 +155,17 @@ class Book:
             for session in self._sessions.values():
                 yield _SEEN, {"session": session.key, "at": at}
 
+    def end_all_but(self, present: set[str], at: float) -> list[Row]:
+        """The rows of what has ended, though its end never came: too much waited then. present: the keys of
+        the sessions and participations that are open. at: Unix seconds."""
+        rows: list[Row] = []
+        for room, session in list(self._sessions.items()):
+            for id in session.participations.keys() - present:
+                rows += self._left(session.key, events.ParticipantLeft(room, id, "lost", at=at))
+            if session.key not in present:
+                rows += self._room_ended(session.key, events.RoomEnded(room, at=at))
+        return rows
+
     def everything_open(self) -> Iterator[Row]:
         """The starts of all that is open: to be written again where they may be missing."""
         for session in self._sessions.values():

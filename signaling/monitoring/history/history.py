@@ -9,7 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from signaling.events import Event, RoomEnded, RoomStarted
+from signaling.events import (
+    Event,
+    ParticipantJoined,
+    ParticipantLeft,
+    RoomEnded,
+    RoomStarted,
+)
 from signaling.monitoring.history.reader import Question, Reader
 from signaling.monitoring.history.writer import Writer
 from signaling.monitoring.load import Load
@@ -34,6 +40,7 @@ class History:
         self._writer = Writer(path, mebibytes * MEBIBYTE, days * DAY, clock)
         self._reader = Reader(path, self._writer.report_broken)
         self._sessions: dict[str, str] = {}
+        self._participants: set[str] = set()
 
     @property
     def working(self) -> bool:
@@ -67,6 +74,10 @@ class History:
         """Note a fact. To be told before whoever asks for `session`; and `forget` after them."""
         if isinstance(event, RoomStarted):
             self._sessions[event.room] = secrets.token_urlsafe(9)
+        elif isinstance(event, ParticipantJoined):
+            self._participants.add(event.participant_id)
+        elif isinstance(event, ParticipantLeft):
+            self._participants.discard(event.participant_id)
         session = self._sessions.get(event.room)
         if session is not None:
             self._writer.put_event(session, event)
@@ -80,7 +91,8 @@ class History:
         self, samples: list[ParticipantSample], load: Load, rooms: int, participants: int
     ) -> None:
         """Note how everybody's connections were."""
-        self._writer.put_window(samples, load, rooms, participants)
+        present = self._participants.union(self._sessions.values())
+        self._writer.put_window(samples, load, rooms, participants, present)
 
     async def ask(self, question: Callable[[Question], T]) -> T:
         """Run a question. Raises Busy, Unavailable, and what the question raises."""

@@ -131,16 +131,23 @@ class Writer:
         self._put(_Work(lambda: self._book.write(session, event)))
 
     def put_window(
-        self, samples: list[ParticipantSample], load: Load, rooms: int, participants: int
+        self,
+        samples: list[ParticipantSample],
+        load: Load,
+        rooms: int,
+        participants: int,
+        present: set[str],
     ) -> None:
-        """Write ten seconds of everybody and of the server; drops them when too much waits."""
+        """Write ten seconds of everybody and of the server; drops them when too much waits. present: the
+        keys of the sessions and participations that are open."""
         if self._windows_put - self._windows_done >= MAX_WINDOWS:
             self._refused += 1
             return
 
         def work() -> list[Row]:
+            ended = self._book.end_all_but(present, load.at)
             rows = list(self._book.window(samples, load.at))
-            return [*rows, _load_row(self._book.scores, load, rooms, participants)]
+            return [*ended, *rows, _load_row(self._book.scores, load, rooms, participants)]
 
         if self._put(_Work(work, is_window=True)):
             self._windows_put += 1

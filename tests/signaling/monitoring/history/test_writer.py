@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def test_minor_facts_give_way_to_those_of_rooms_and_people(waiting: writer.Write
 def test_few_windows_wait(waiting: writer.Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "MAX_WINDOWS", 3)
     for number in range(5):
-        waiting.put_window([], load(BEGIN + number), 1, 0)
+        waiting.put_window([], load(BEGIN + number), 1, 0, {"s"})
     assert waiting.dropped == 2
     waiting.put_event("s", events.RoomStarted("a", at=BEGIN))
     assert waiting.dropped == 2
@@ -77,3 +78,43 @@ def test_who_has_left_speaks_no_more_though_it_was_not_told_that_the_voice_ended
     again = events.ConsumerStarted("a", "ada", "ada-bob-2", "bob-up", at=BEGIN)
     ((_, heard),) = book.write("s", again)
     assert heard["speaker"] is None
+
+
+async def test_what_ended_while_too_much_waited_is_ended_by_the_next_window(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MAX_WAITING", 8)
+    history = History(path, 7, 64)
+    feeder = Feeder(history)
+    feeder.events(
+        events.RoomStarted("a", at=BEGIN),
+        events.ParticipantJoined("a", "ada", "Ada", at=BEGIN),
+        events.RoomStarted("b", at=BEGIN),
+        events.ParticipantJoined("b", "bob", "Bob", at=BEGIN),
+        events.ParticipantJoined("b", "eve", "Eve", at=BEGIN),
+        *[events.ParticipantResumed("b", "bob", 1.0, at=BEGIN)] * 3,
+        events.ParticipantLeft("a", "ada", "left", at=BEGIN + 5),
+        events.RoomEnded("a", at=BEGIN + 5),
+        events.ParticipantLeft("b", "eve", "left", at=BEGIN + 5),
+    )
+    assert history.dropped == 3
+    history.start()
+    await feeder.settled()
+    book = history._writer._book
+    assert set(book._sessions) == {"a", "b"}
+
+    feeder.window(BEGIN + 10)
+    await feeder.settled()
+
+    assert set(book._sessions) == {"b"}
+    assert set(book._sessions["b"].participations) == {"bob"}
+    with sqlite3.connect(path) as database:
+        ends = database.execute("SELECT key, left_at, reason FROM participations").fetchall()
+        assert sorted(ends) == [
+            ("ada", BEGIN + 10, "lost"),
+            ("bob", None, None),
+            ("eve", BEGIN + 10, "lost"),
+        ]
+        rooms = database.execute("SELECT room, ended_at FROM sessions").fetchall()
+        assert sorted(rooms) == [("a", BEGIN + 10), ("b", None)]
+    await history.close()
