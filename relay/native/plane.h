@@ -305,8 +305,14 @@ void thread_stop(struct thread *thread);
 void thread_close(struct thread *thread);
 void thread_free(struct thread *thread);
 
-/* Between these two calls a thread's tables may be edited; never while holding the GIL. */
+/* Whether this is a fork of the process: it has the object and not the thread, which may have held its locks
+   when it was forked. */
+bool thread_is_forked(const struct thread *thread);
+
+/* Between these calls a thread's tables may be edited; never while holding the GIL. In a fork they do
+   nothing. */
 void thread_lock(struct thread *thread);
+bool thread_try_lock(struct thread *thread);
 void thread_unlock(struct thread *thread);
 
 /* Tables; the caller has locked the port's thread. */

@@ -15,7 +15,7 @@ static void lock_both(struct thread *one, struct thread *two)
 {
     struct thread *held = one, *other = two;
     thread_lock(held);
-    for (unsigned tries = 0; held != other && pthread_mutex_trylock(&other->mutex); tries++) {
+    for (unsigned tries = 0; held != other && !thread_try_lock(other); tries++) {
         struct thread *busy = other;
         thread_unlock(held);
         if (tries == POLITE_TRIES) {
@@ -119,6 +119,8 @@ unsigned sink_retransmit(struct sink *sink, const uint16_t *sequences, unsigned 
 /* Forget a source's packets that wait for a thread; it may just be working on one. */
 static void forget_inbox(const struct source *source, struct thread *thread)
 {
+    if (thread_is_forked(thread))
+        return;
     thread_lock(thread);
     pthread_mutex_lock(&thread->inbox_mutex);
     for (unsigned i = thread->inbox_tail; i != thread->inbox_head; i++)

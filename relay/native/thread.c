@@ -106,14 +106,30 @@ struct port *thread_open(struct thread *thread, int descriptor, socklen_t name_l
     return port;
 }
 
+bool thread_is_forked(const struct thread *thread)
+{
+    return thread->process && thread->process != getpid();
+}
+
 void thread_lock(struct thread *thread)
 {
+    if (thread_is_forked(thread))
+        return;
     atomic_fetch_add(&thread->editors, 1);
     pthread_mutex_lock(&thread->mutex);
     atomic_fetch_sub(&thread->editors, 1);
 }
 
-void thread_unlock(struct thread *thread) { pthread_mutex_unlock(&thread->mutex); }
+bool thread_try_lock(struct thread *thread)
+{
+    return thread_is_forked(thread) || pthread_mutex_trylock(&thread->mutex) == 0;
+}
+
+void thread_unlock(struct thread *thread)
+{
+    if (!thread_is_forked(thread))
+        pthread_mutex_unlock(&thread->mutex);
+}
 
 /* Let waiting editors have the mutex; a mutex alone would let us take it again before they wake. We sleep,
    since at real-time priority we would not yield to them, and they may need our core. What they free may
@@ -334,8 +350,8 @@ bool thread_hurry(struct thread *thread)
 
 void thread_stop(struct thread *thread)
 {
-    if (!atomic_exchange(&thread->running, false) || thread->process != getpid())
-        return; /* in a fork, which has the object and not the thread */
+    if (!atomic_exchange(&thread->running, false) || thread_is_forked(thread))
+        return;
     atomic_store(&thread->stopping, true);
     eventfd_write(thread->wake, 1);
     pthread_join(thread->handle, NULL);

@@ -335,6 +335,41 @@ def test_a_fork_ends_without_the_threads_that_it_does_not_have() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+def test_a_fork_waits_for_no_thread_that_it_does_not_have() -> None:
+    """Forked while a media thread is at work, and holds its lock."""
+    code = """if True:
+        import os, signal, socket, threading
+        from relay import _native
+        from tests.relay.test_native import NAME, new_plane
+        plane = new_plane(1)
+        plane.start()
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind(("127.0.0.1", 0))
+        port = plane.open(0, udp.fileno(), len(NAME))
+        source = _native.Source(plane, 0, 0, None, 0.0)
+        plane.bind(port, NAME, source)
+        done = False
+        def flood():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                while not done:
+                    sender.sendto(b"x", udp.getsockname())
+        flooding = threading.Thread(target=flood, daemon=True)
+        flooding.start()
+        for _ in range(100):
+            child = os.fork()
+            if not child:
+                signal.alarm(5)
+                plane.unbind(port, NAME)
+                del source
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        done = True
+        flooding.join()
+        plane.stop()
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_threads_for_which_there_is_no_memory() -> None:
     """None is left behind, and those who try again get all of them."""
     code = """if True:
