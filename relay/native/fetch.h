@@ -10,7 +10,7 @@
 
 enum {
     CACHE_LINE = 64,
-    SRTP_CONTEXT_SIZE = 3072, /* what an outbound one for AES-GCM takes, its srtp_t first: see call_apart */
+    SRTP_CONTEXT_SIZE = 3072, /* of an outbound one for AES-GCM, its srtp_t first: see call_apart */
 };
 
 /* GCC takes a function that only fetches for one without effect, and drops its calls. */
