@@ -7,6 +7,7 @@ output: an `Inspection` as JSON. It ends when its input does.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import json
 import os
@@ -21,14 +22,17 @@ from signaling.service import Service
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a process holds. resident: bytes; tables: entries by the table's name; used: datagrams that were
-    taken, by protocol; dropped: datagrams, by reason; copies_dropped: those for listeners, likewise; the
-    rest: see `relay.RelayStats`."""
+    """What a process holds. resident: bytes; allocated: those that malloc has given out; blocks: what
+    Python's own allocator, which has all that is small, has given out; tables: entries by the table's name;
+    used: datagrams that were taken, by protocol; dropped: datagrams, by reason; copies_dropped: those for
+    listeners, likewise; the rest: see `relay.RelayStats`."""
 
     tasks: int
     descriptors: int
     objects: int
     resident: int
+    allocated: int
+    blocks: int
     tables: dict[str, int]
     datagrams_received: int
     rtp_packets_received: int
@@ -36,6 +40,25 @@ class Inspection:
     used: dict[str, int]
     dropped: dict[str, int]
     copies_dropped: dict[str, int]
+
+
+class _MallocInfo(ctypes.Structure):
+    """glibc's `struct mallinfo2`. hblkhd, uordblks: bytes given out, from mmap and from elsewhere."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
+
+
+def _allocated() -> int:
+    ask = ctypes.CDLL(None).mallinfo2
+    ask.restype = _MallocInfo
+    info = ask()
+    return int(info.hblkhd + info.uordblks)
 
 
 def inspect(service: Service) -> Inspection:
@@ -50,6 +73,8 @@ def inspect(service: Service) -> Inspection:
         descriptors=len(os.listdir("/proc/self/fd")),
         objects=len(gc.get_objects()),
         resident=resident,
+        allocated=_allocated(),
+        blocks=sys.getallocatedblocks(),
         tables={
             "rooms": len(rooms),
             "participants": rooms.participant_count,
