@@ -40,6 +40,7 @@ from .publisher import Publisher
 from .python_plane import PythonPlane
 from .router import Router
 from .stats import DropReason, RelayStats
+from .udp import open_socket
 
 C = TypeVar("C", bound=Connection)
 
@@ -170,9 +171,11 @@ class Relay:
         use it too: each emits `local_candidate`. Raises AddressError, InvalidStateError."""
         self._require_running()
         before = [self._local(thread)[1] for thread in range(self.config.media_threads)]
-        for thread in range(self.config.media_threads):
-            port = self._addresses[thread][0].port
-            self._addresses[thread] += (self._router.plane.open(Address(host, port), thread),)
+        wanted = [Address(host, addresses[0].port) for addresses in self._addresses]
+        for address in wanted:
+            open_socket(address).close()  # all of them or none: a thread keeps what it has opened
+        for thread, address in enumerate(wanted):
+            self._addresses[thread] += (self._router.plane.open(address, thread),)
         for connection in tuple(self._connections):
             addresses, told = self._local(connection.thread)
             known = {(candidate.address, candidate.port) for candidate in before[connection.thread]}

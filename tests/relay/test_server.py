@@ -24,6 +24,7 @@ from relay import (
 from relay.address import Address
 from relay.native import AVAILABLE as NATIVE_AVAILABLE
 from relay.server import PlaneKind
+from relay.udp import open_socket
 from tests.hosts import gather_only
 from tests.integration.light_peer import LightPeer
 
@@ -222,6 +223,19 @@ class TestAddMediaHost:
         with pytest.raises(AddressError, match=r"192\.0\.2\.1"):
             await relay.add_media_host("192.0.2.1")
         assert relay.candidates == before
+
+    @pytest.mark.skipif(not NATIVE_AVAILABLE, reason="the native plane was not built")
+    async def test_an_address_that_only_one_thread_could_have(self) -> None:
+        """None of them has it then, and it can be had once it is free."""
+        relay = Relay(replace(LOOPBACK, media_plane=PlaneKind.NATIVE, media_threads=2))
+        await relay.start()
+        before = relay.addresses
+        with open_socket(Address("::1", before[1].port)), pytest.raises(AddressError):
+            await relay.add_media_host("::1")
+        assert relay.addresses == before
+        await relay.add_media_host("::1")
+        assert len(relay.addresses) == 4
+        await relay.close()
 
 
 class TestClose:
